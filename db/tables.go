@@ -4,7 +4,7 @@ import "slices"
 
 // Tables are those of the newest schema, by name. The schema may hold tables of other programs besides.
 var Tables = []string{
-	"account_identities", "accounts", "api_keys", "arrival_cursors", "arrivals", "audit_log", "board_tiles", "boards", "event_counts",
+	"account_identities", "accounts", "api_keys", "arrival_cursors", "arrivals", "audit_log", "board_tiles", "boards", "cohort_people", "cohorts", "event_counts",
 	"event_keys", "event_part_columns", "event_part_days", "event_parts", "events", "idempotency_keys", "invitations", "job_turns", "password_resets",
 	"person_links", "person_merges", "persons", "project_limits", "project_members", "project_sizes", "project_usage", "projects", "refresh_tokens", "reports", "sessions", "write_keys",
 }

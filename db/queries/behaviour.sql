@@ -244,3 +244,51 @@ DELETE FROM person_links l WHERE l.project_id = @project_id AND (l.anonymous = @
 
 -- name: PersonMergesForget :exec
 DELETE FROM person_merges m WHERE m.project_id = @project_id AND (m.merged = @no OR m.into_no = @no);
+
+-- Lists of people -----------------------------------------------------------------------------------------------------
+
+-- The numbers of the people in a list; who has none has no event in a part.
+-- name: CohortNumbers :many
+SELECT p.no FROM cohort_people c
+JOIN persons p ON p.project_id = c.project_id AND p.kind = c.kind AND p.key = c.key
+WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id;
+
+-- Which of these ids are in a list.
+-- name: CohortListed :many
+SELECT c.kind, c.key FROM cohort_people c
+JOIN (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t ON t.kind = c.kind AND t.key = c.key
+WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id;
+
+-- A page of a list, in its order.
+-- name: CohortPeople :many
+SELECT c.kind, c.key FROM cohort_people c
+WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id AND (c.kind, c.key) > (@after_kind::smallint, @after_key::text)
+ORDER BY c.kind, c.key LIMIT @most::int;
+
+-- name: CohortPeopleAdd :execrows
+INSERT INTO cohort_people (project_id, cohort_id, kind, key)
+SELECT @project_id, @cohort_id, t.kind, t.key
+FROM (SELECT DISTINCT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t
+ON CONFLICT DO NOTHING;
+
+-- name: CohortPeopleRemove :execrows
+DELETE FROM cohort_people c USING (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t
+WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id AND c.kind = t.kind AND c.key = t.key;
+
+-- What is not among these ids leaves the list.
+-- name: CohortPeopleKeep :execrows
+DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id AND NOT EXISTS (
+    SELECT FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t WHERE t.kind = c.kind AND t.key = c.key);
+
+-- name: CohortPeopleCount :one
+SELECT count(*) FROM cohort_people c WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id;
+
+-- name: CohortPeopleClear :exec
+DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.cohort_id = @cohort_id;
+
+-- name: CohortPeopleDeleteAll :exec
+DELETE FROM cohort_people c WHERE c.project_id = @project_id;
+
+-- Takes somebody out of every list of his project.
+-- name: CohortPeopleForget :exec
+DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.kind = @kind AND c.key = @key;

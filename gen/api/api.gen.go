@@ -108,6 +108,27 @@ func (e Bucket) Valid() bool {
 	}
 }
 
+// Defines values for ChangeCohortPeopleRequestMode.
+const (
+	CohortAdd     ChangeCohortPeopleRequestMode = "add"
+	CohortRemove  ChangeCohortPeopleRequestMode = "remove"
+	CohortReplace ChangeCohortPeopleRequestMode = "replace"
+)
+
+// Valid indicates whether the value is a known member of the ChangeCohortPeopleRequestMode enum.
+func (e ChangeCohortPeopleRequestMode) Valid() bool {
+	switch e {
+	case CohortAdd:
+		return true
+	case CohortRemove:
+		return true
+	case CohortReplace:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CheckStatus.
 const (
 	CheckDegraded      CheckStatus = "degraded"
@@ -240,6 +261,24 @@ func (e ClauseSequenceOp) Valid() bool {
 	}
 }
 
+// Defines values for CohortKind.
+const (
+	CohortFixed CohortKind = "fixed"
+	CohortLive  CohortKind = "live"
+)
+
+// Valid indicates whether the value is a known member of the CohortKind enum.
+func (e CohortKind) Valid() bool {
+	switch e {
+	case CohortFixed:
+		return true
+	case CohortLive:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CohortQuestionKind.
 const (
 	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
@@ -249,6 +288,27 @@ const (
 func (e CohortQuestionKind) Valid() bool {
 	switch e {
 	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortUseKind.
+const (
+	UsedByBoard  CohortUseKind = "board"
+	UsedByCohort CohortUseKind = "cohort"
+	UsedByReport CohortUseKind = "report"
+)
+
+// Valid indicates whether the value is a known member of the CohortUseKind enum.
+func (e CohortUseKind) Valid() bool {
+	switch e {
+	case UsedByBoard:
+		return true
+	case UsedByCohort:
+		return true
+	case UsedByReport:
 		return true
 	default:
 		return false
@@ -804,6 +864,7 @@ func (e Measure) Valid() bool {
 // Defines values for MetricsMetaSource.
 const (
 	SourceEvents MetricsMetaSource = "events"
+	SourceParts  MetricsMetaSource = "parts"
 	SourceRollup MetricsMetaSource = "rollup"
 )
 
@@ -811,6 +872,8 @@ const (
 func (e MetricsMetaSource) Valid() bool {
 	switch e {
 	case SourceEvents:
+		return true
+	case SourceParts:
 		return true
 	case SourceRollup:
 		return true
@@ -1215,6 +1278,105 @@ func (e StickinessQuestionKind) Valid() bool {
 	}
 }
 
+// Defines values for TrendsBreakdownBy.
+const (
+	TrendsByName TrendsBreakdownBy = "name"
+	TrendsByProp TrendsBreakdownBy = "prop"
+)
+
+// Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
+func (e TrendsBreakdownBy) Valid() bool {
+	switch e {
+	case TrendsByName:
+		return true
+	case TrendsByProp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsInsightKind.
+const (
+	TrendsInsightKindTrendsInsightKind TrendsInsightKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsInsightKind enum.
+func (e TrendsInsightKind) Valid() bool {
+	switch e {
+	case TrendsInsightKindTrendsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsMeasure.
+const (
+	TrendsAvg          TrendsMeasure = "avg"
+	TrendsCount        TrendsMeasure = "count"
+	TrendsMax          TrendsMeasure = "max"
+	TrendsMin          TrendsMeasure = "min"
+	TrendsP50          TrendsMeasure = "p50"
+	TrendsP90          TrendsMeasure = "p90"
+	TrendsP95          TrendsMeasure = "p95"
+	TrendsP99          TrendsMeasure = "p99"
+	TrendsPerPersonAvg TrendsMeasure = "per_person_avg"
+	TrendsPerPersonP50 TrendsMeasure = "per_person_p50"
+	TrendsPerPersonP90 TrendsMeasure = "per_person_p90"
+	TrendsSum          TrendsMeasure = "sum"
+	TrendsUsers        TrendsMeasure = "users"
+)
+
+// Valid indicates whether the value is a known member of the TrendsMeasure enum.
+func (e TrendsMeasure) Valid() bool {
+	switch e {
+	case TrendsAvg:
+		return true
+	case TrendsCount:
+		return true
+	case TrendsMax:
+		return true
+	case TrendsMin:
+		return true
+	case TrendsP50:
+		return true
+	case TrendsP90:
+		return true
+	case TrendsP95:
+		return true
+	case TrendsP99:
+		return true
+	case TrendsPerPersonAvg:
+		return true
+	case TrendsPerPersonP50:
+		return true
+	case TrendsPerPersonP90:
+		return true
+	case TrendsSum:
+		return true
+	case TrendsUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsQuestionKind.
+const (
+	TrendsQuestionKindTrendsQuestionKind TrendsQuestionKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsQuestionKind enum.
+func (e TrendsQuestionKind) Valid() bool {
+	switch e {
+	case TrendsQuestionKindTrendsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UniquesInsightKind.
 const (
 	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
@@ -1257,6 +1419,27 @@ func (e WeekStart) Valid() bool {
 	case WeekStartMonday:
 		return true
 	case WeekStartSunday:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCohortSizeParamsBucket.
+const (
+	SizeBucketDay   GetCohortSizeParamsBucket = "1d"
+	SizeBucketMonth GetCohortSizeParamsBucket = "1mo"
+	SizeBucketWeek  GetCohortSizeParamsBucket = "1w"
+)
+
+// Valid indicates whether the value is a known member of the GetCohortSizeParamsBucket enum.
+func (e GetCohortSizeParamsBucket) Valid() bool {
+	switch e {
+	case SizeBucketDay:
+		return true
+	case SizeBucketMonth:
+		return true
+	case SizeBucketWeek:
 		return true
 	default:
 		return false
@@ -1414,6 +1597,20 @@ type AuthMethods struct {
 	SetupToken bool `json:"setup_token"`
 }
 
+// Behind The people behind a number, as `POST /v1/insights/people` has them.
+type Behind struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
+	At Coordinate `json:"at"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
 // Board defines model for Board.
 type Board struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -1467,6 +1664,17 @@ type Bucket string
 
 // BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 type BucketLimit = int32
+
+// ChangeCohortPeopleRequest Ids, as lists or as the text of a CSV file.
+type ChangeCohortPeopleRequest struct {
+	AnonymousIds []string                       `json:"anonymous_ids,omitempty"`
+	Csv          *string                        `json:"csv,omitempty"`
+	Mode         *ChangeCohortPeopleRequestMode `json:"mode,omitempty"`
+	UserIds      []string                       `json:"user_ids,omitempty"`
+}
+
+// ChangeCohortPeopleRequestMode defines model for ChangeCohortPeopleRequest.Mode.
+type ChangeCohortPeopleRequestMode string
 
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
@@ -1533,7 +1741,7 @@ type ClauseGroup struct {
 // ClauseGroupOp defines model for ClauseGroup.Op.
 type ClauseGroupOp string
 
-// ClauseIn Is in a saved cohort.
+// ClauseIn Is in a saved cohort of the project.
 type ClauseIn struct {
 	// Cohort The id or the name of the cohort.
 	Cohort string     `json:"cohort"`
@@ -1576,6 +1784,36 @@ type ClauseSequence struct {
 // ClauseSequenceOp defines model for ClauseSequence.Op.
 type ClauseSequenceOp string
 
+// Cohort defines model for Cohort.
+type Cohort struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The account that saved it; null when that is gone.
+	CreatedBy   *openapi_types.UUID `json:"created_by"`
+	Description string              `json:"description"`
+	ID          openapi_types.UUID  `json:"id"`
+	Kind        CohortKind          `json:"kind"`
+
+	// Listed Ids in the list of a fixed cohort.
+	Listed    *int64    `json:"listed,omitempty"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// UsedBy What uses it, when one cohort is asked for; absent when nothing does, and in lists.
+	UsedBy []CohortUse `json:"used_by,omitempty"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
+}
+
 // CohortAnswer defines model for CohortAnswer.
 type CohortAnswer struct {
 	Meta       InsightMeta `json:"meta"`
@@ -1586,9 +1824,43 @@ type CohortAnswer struct {
 	Size   int64    `json:"size"`
 }
 
+// CohortBreakdown defines model for CohortBreakdown.
+type CohortBreakdown struct {
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts CohortRefs `json:"cohorts"`
+}
+
 // CohortClause What holds of a person; `op` says what.
 type CohortClause struct {
 	union json.RawMessage
+}
+
+// CohortKind defines model for CohortKind.
+type CohortKind string
+
+// CohortList defines model for CohortList.
+type CohortList struct {
+	Items []Cohort `json:"items"`
+}
+
+// CohortOfGroup The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+type CohortOfGroup = string
+
+// CohortPeopleChange defines model for CohortPeopleChange.
+type CohortPeopleChange struct {
+	// Changed How many ids were added to the list or taken from it.
+	Changed int64 `json:"changed"`
+
+	// Listed Ids in the list now.
+	Listed int64 `json:"listed"`
+
+	// Unknown Of the ids sent, those that nobody has, at most 1,000 of them; an anonymous one with `a:` before it.
+	Unknown []string `json:"unknown"`
+
+	// UnknownCount How many of the ids sent nobody has.
+	UnknownCount int64 `json:"unknown_count"`
+	Version      int64 `json:"version"`
 }
 
 // CohortQuestion defines model for CohortQuestion.
@@ -1617,6 +1889,36 @@ type CohortQuestion struct {
 // CohortQuestionKind defines model for CohortQuestion.Kind.
 type CohortQuestionKind string
 
+// CohortRefs Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+type CohortRefs = []string
+
+// CohortSize defines model for CohortSize.
+type CohortSize struct {
+	Meta   InsightMeta       `json:"meta"`
+	Series []CohortSizePoint `json:"series,omitempty"`
+
+	// Size People in it now.
+	Size int64 `json:"size"`
+}
+
+// CohortSizePoint defines model for CohortSizePoint.
+type CohortSizePoint struct {
+	// At The moment before which everything counts.
+	At   time.Time `json:"at"`
+	Size int64     `json:"size"`
+}
+
+// CohortUse defines model for CohortUse.
+type CohortUse struct {
+	ID   openapi_types.UUID `json:"id"`
+	Kind CohortUseKind      `json:"kind"`
+	Name string             `json:"name"`
+}
+
+// CohortUseKind defines model for CohortUse.Kind.
+type CohortUseKind string
+
 // CompletePasswordResetRequest defines model for CompletePasswordResetRequest.
 type CompletePasswordResetRequest struct {
 	// NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
@@ -1633,18 +1935,21 @@ type CompletePasswordResetRequest struct {
 	Token LinkToken `json:"token"`
 }
 
-// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
 // retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 // `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+// cohorts `group` is the cohort's id.
 type Coordinate struct {
 	AtLeast *bool `json:"at_least,omitempty"`
 
 	// Group A string, a number, true or false; as JSON at most 4 KiB.
 	//
 	// Example: pro
-	Group Scalar `json:"group,omitempty"`
-	Lost  *bool  `json:"lost,omitempty"`
+	Group  Scalar        `json:"group,omitempty"`
+	Groups []TrendsValue `json:"groups,omitempty"`
+	Lost   *bool         `json:"lost,omitempty"`
 
 	// NoValue Whether it is that of the group without a value.
 	NoValue *bool   `json:"no_value,omitempty"`
@@ -1653,9 +1958,12 @@ type Coordinate struct {
 	Period  *int32  `json:"period,omitempty"`
 
 	// Row A row or a bucket, from 0.
-	Row   *int32           `json:"row,omitempty"`
-	State *CoordinateState `json:"state,omitempty"`
-	Step  *int32           `json:"step,omitempty"`
+	Row *int32 `json:"row,omitempty"`
+
+	// Series Of trends, from 0: A is 0, B is 1.
+	Series *int32           `json:"series,omitempty"`
+	State  *CoordinateState `json:"state,omitempty"`
+	Step   *int32           `json:"step,omitempty"`
 }
 
 // CoordinateState defines model for Coordinate.State.
@@ -1685,6 +1993,20 @@ type CreateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// CreateCohortRequest defines model for CreateCohortRequest.
+type CreateCohortRequest struct {
+	// Behind The people behind a number, as `POST /v1/insights/people` has them.
+	Behind      *Behind            `json:"behind,omitempty"`
+	Description *ReportDescription `json:"description,omitempty"`
+	Kind        CohortKind         `json:"kind"`
+
+	// Name Example: Paying users by country
+	Name ReportName `json:"name"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
 }
 
 // CreateInstanceAccountRequest defines model for CreateInstanceAccountRequest.
@@ -1967,15 +2289,19 @@ type FunnelAnswer struct {
 	Time *StepTime `json:"time"`
 }
 
-// FunnelBreakdown defines model for FunnelBreakdown.
+// FunnelBreakdown By a property, or by cohorts.
 type FunnelBreakdown struct {
 	// Attribution The first or last value among the steps, or that of one step.
 	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
 
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
-	Prop PropName `json:"prop"`
+	Prop *PropName `json:"prop,omitempty"`
 
 	// Step The step whose value counts; required with attribution `step`, and only allowed there.
 	Step *int32 `json:"step,omitempty"`
@@ -2003,6 +2329,9 @@ type FunnelExclusion struct {
 
 // FunnelGroup defines model for FunnelGroup.
 type FunnelGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+
 	// Counts How many reached each step.
 	Counts []int64 `json:"counts"`
 
@@ -2028,9 +2357,11 @@ type FunnelGroup struct {
 type FunnelInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf                 `json:"as_of,omitempty"`
-	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
-	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+	AsOf    *AsOf                 `json:"as_of,omitempty"`
+	Attempt *FunnelInsightAttempt `json:"attempt,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
+	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2051,7 +2382,10 @@ type FunnelInsight struct {
 	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
 	Kind        FunnelInsightKind   `json:"kind"`
 	Order       *FunnelInsightOrder `json:"order,omitempty"`
-	Steps       []FunnelStep        `json:"steps"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+	Steps  []FunnelStep  `json:"steps"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -2109,9 +2443,11 @@ type FunnelPoint struct {
 type FunnelQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf                  `json:"as_of,omitempty"`
-	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
-	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+	AsOf    *AsOf                  `json:"as_of,omitempty"`
+	Attempt *FunnelQuestionAttempt `json:"attempt,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
+	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2134,6 +2470,9 @@ type FunnelQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
 	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -2249,12 +2588,16 @@ type Insight struct {
 	union json.RawMessage
 }
 
-// InsightBreakdown defines model for InsightBreakdown.
+// InsightBreakdown By a property, or by cohorts.
 type InsightBreakdown struct {
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
-	Prop PropName `json:"prop"`
+	Prop *PropName `json:"prop,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
@@ -2431,15 +2774,30 @@ type KeyScope string
 
 // LifecycleAnswer defines model for LifecycleAnswer.
 type LifecycleAnswer struct {
-	Meta InsightMeta    `json:"meta"`
-	Rows []LifecycleRow `json:"rows"`
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []LifecycleGroup `json:"groups,omitempty"`
+	Meta   InsightMeta      `json:"meta"`
+	Rows   []LifecycleRow   `json:"rows"`
+}
+
+// LifecycleGroup defines model for LifecycleGroup.
+type LifecycleGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Rows   []LifecycleRow `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // LifecycleInsight Who is new, comes back and falls silent.
 type LifecycleInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2456,6 +2814,9 @@ type LifecycleInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
 	Kind        LifecycleInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -2476,7 +2837,8 @@ type LifecycleInsightKind string
 type LifecycleQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2495,6 +2857,9 @@ type LifecycleQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -2635,8 +3000,9 @@ type LoginRequest struct {
 }
 
 // Measure - `count`: stored events;
-//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-//     `anonymous_id`, and the two never mix;
+//   - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+//     was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+//     `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 //   - `sum`, `avg`, `min`, `max` of a numeric property;
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
@@ -2724,8 +3090,9 @@ type MetricsQuery struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -2881,8 +3248,11 @@ type PathStep struct {
 
 // PathsAnswer defines model for PathsAnswer.
 type PathsAnswer struct {
-	Backwards bool       `json:"backwards"`
-	Links     []PathLink `json:"links"`
+	Backwards bool `json:"backwards"`
+
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []PathsGroup `json:"groups,omitempty"`
+	Links  []PathLink   `json:"links"`
 
 	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
 	Longer int64       `json:"longer"`
@@ -2891,11 +3261,27 @@ type PathsAnswer struct {
 	Steps  []PathStep  `json:"steps"`
 }
 
+// PathsGroup defines model for PathsGroup.
+type PathsGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Links  []PathLink     `json:"links"`
+	Longer int64          `json:"longer"`
+	Paths  int64          `json:"paths"`
+	Steps  []PathStep     `json:"steps"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // PathsInsight What people do next.
 type PathsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
@@ -2926,6 +3312,9 @@ type PathsInsight struct {
 	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
 	NodeProp *string `json:"node_prop,omitempty"`
 
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+
 	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
 	Start *Anchor `json:"start,omitempty"`
 
@@ -2949,7 +3338,8 @@ type PathsInsightKind string
 type PathsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
@@ -2981,6 +3371,9 @@ type PathsQuestion struct {
 
 	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
 	NodeProp *string `json:"node_prop,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3014,12 +3407,31 @@ type PeopleAnswer struct {
 	Total int64 `json:"total"`
 }
 
-// PeopleQuestion defines model for PeopleQuestion.
-type PeopleQuestion struct {
-	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// PeopleExport defines model for PeopleExport.
+type PeopleExport struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
 	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
+	At Coordinate `json:"at"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
 	At Coordinate `json:"at"`
 
 	// Cursor The `next_cursor` of the page before.
@@ -3320,8 +3732,9 @@ type ReportQuestion struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3378,7 +3791,10 @@ type RetentionAverage struct {
 // RetentionGroup defines model for RetentionGroup.
 type RetentionGroup struct {
 	Average []RetentionAverage `json:"average"`
-	Rows    []RetentionRow     `json:"rows"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Rows   []RetentionRow `json:"rows"`
 
 	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
 	//
@@ -3390,7 +3806,9 @@ type RetentionGroup struct {
 type RetentionInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3408,6 +3826,9 @@ type RetentionInsight struct {
 	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
 	Kind        RetentionInsightKind      `json:"kind"`
 	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Periods How many values a row has, the first being its size.
 	Periods *int32 `json:"periods,omitempty"`
@@ -3453,7 +3874,9 @@ type RetentionOther struct {
 type RetentionQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3473,6 +3896,9 @@ type RetentionQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *RetentionQuestionKind `json:"kind,omitempty"`
 	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Periods How many values a row has, the first being its size.
 	Periods *int32 `json:"periods,omitempty"`
@@ -3570,6 +3996,9 @@ type SessionEnds struct {
 type SessionGroup struct {
 	// Bounces Sessions of one event.
 	Bounces int64 `json:"bounces"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
 
 	// Events Events in them.
 	Events int64 `json:"events"`
@@ -3685,7 +4114,9 @@ type SessionsAnswer struct {
 type SessionsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3700,6 +4131,9 @@ type SessionsInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
 	Kind        SessionsInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3720,7 +4154,9 @@ type SessionsInsightKind string
 type SessionsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3737,6 +4173,9 @@ type SessionsQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3781,18 +4220,37 @@ type StepTime struct {
 
 // StickinessAnswer defines model for StickinessAnswer.
 type StickinessAnswer struct {
-	AtLeast []int64     `json:"at_least"`
-	Exactly []int64     `json:"exactly"`
-	Meta    InsightMeta `json:"meta"`
-	People  int64       `json:"people"`
-	Periods int32       `json:"periods"`
+	AtLeast []int64 `json:"at_least"`
+	Exactly []int64 `json:"exactly"`
+
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups  []StickinessGroup `json:"groups,omitempty"`
+	Meta    InsightMeta       `json:"meta"`
+	People  int64             `json:"people"`
+	Periods int32             `json:"periods"`
+}
+
+// StickinessGroup defines model for StickinessGroup.
+type StickinessGroup struct {
+	AtLeast []int64 `json:"at_least"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort  *CohortOfGroup `json:"cohort,omitempty"`
+	Exactly []int64        `json:"exactly"`
+	People  int64          `json:"people"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // StickinessInsight In how many periods people were active.
 type StickinessInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3809,6 +4267,9 @@ type StickinessInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
 	Kind        StickinessInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3829,7 +4290,8 @@ type StickinessInsightKind string
 type StickinessQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3848,6 +4310,9 @@ type StickinessQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3908,18 +4373,232 @@ type Times struct {
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
 
+// TrendsAnswer defines model for TrendsAnswer.
+type TrendsAnswer struct {
+	Bucket   Bucket       `json:"bucket"`
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	Groups []TrendsGroup `json:"groups"`
+	Meta   InsightMeta   `json:"meta"`
+
+	// Series Of all events, in the order of the question.
+	Series []TrendsLine `json:"series"`
+
+	// Starts The start of each bucket, with the offset of the zone.
+	Starts []time.Time `json:"starts"`
+}
+
+// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+type TrendsBreakdown struct {
+	By *TrendsBreakdownBy `json:"by,omitempty"`
+
+	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	Edges []float64 `json:"edges,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+}
+
+// TrendsBreakdownBy defines model for TrendsBreakdown.By.
+type TrendsBreakdownBy string
+
+// TrendsFormula defines model for TrendsFormula.
+type TrendsFormula struct {
+	// Expression Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+	//
+	// Example: 100 * A / (A + B)
+	Expression string `json:"expression"`
+}
+
+// TrendsGroup defines model for TrendsGroup.
+type TrendsGroup struct {
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Other True for the one group of everything that is not shown.
+	Other  bool         `json:"other"`
+	Series []TrendsLine `json:"series"`
+
+	// Values One for each breakdown; empty for the rest.
+	Values []TrendsValue `json:"values"`
+}
+
+// TrendsInsight Series of measures over time.
+type TrendsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
+	Kind        TrendsInsightKind `json:"kind"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsInsightKind defines model for TrendsInsight.Kind.
+type TrendsInsightKind string
+
+// TrendsLine defines model for TrendsLine.
+type TrendsLine struct {
+	// Total Of the whole range; null where a value would be.
+	Total *float64 `json:"total"`
+
+	// Values One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+	Values []*float64 `json:"values"`
+}
+
+// TrendsMeasure - `count`: events;
+// - `users`: distinct people, exactly, after links and merges;
+// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+type TrendsMeasure string
+
+// TrendsQuestion Series of measures over time.
+type TrendsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *TrendsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsQuestionKind What kind of question it is; where it is asked says so already.
+type TrendsQuestionKind string
+
+// TrendsSeries A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+// `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+type TrendsSeries struct {
+	// AnyOf Events that fit any of these, each counted once; not together with `event` or `filter`.
+	AnyOf []Step `json:"any_of,omitempty"`
+
+	// Cumulative Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+	Cumulative *bool   `json:"cumulative,omitempty"`
+	Event      *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// FirstTime Only the first such event of each person ever, whenever that was; events of nobody are left out.
+	FirstTime *bool `json:"first_time,omitempty"`
+
+	// Measure - `count`: events;
+	// - `users`: distinct people, exactly, after links and merges;
+	// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+	// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+	Measure *TrendsMeasure `json:"measure,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+
+	// RollingDays Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+	RollingDays *int32 `json:"rolling_days,omitempty"`
+}
+
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+type TrendsValue struct {
+	Gte *float64 `json:"gte,omitempty"`
+	Lt  *float64 `json:"lt,omitempty"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value,omitempty"`
+}
+
 // UniquesAnswer defines model for UniquesAnswer.
 type UniquesAnswer struct {
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []UniquesGroup `json:"groups,omitempty"`
 	Meta   InsightMeta    `json:"meta"`
 	Series []UniquesPoint `json:"series,omitempty"`
 	Total  int64          `json:"total"`
+}
+
+// UniquesGroup defines model for UniquesGroup.
+type UniquesGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // UniquesInsight Distinct people.
 type UniquesInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3936,6 +4615,9 @@ type UniquesInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
 	Kind        UniquesInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3962,7 +4644,8 @@ type UniquesPoint struct {
 type UniquesQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3981,6 +4664,9 @@ type UniquesQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -4020,6 +4706,17 @@ type UpdateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// UpdateCohortRequest defines model for UpdateCohortRequest.
+type UpdateCohortRequest struct {
+	Description *ReportDescription `json:"description,omitempty"`
+
+	// Name Example: Paying users by country
+	Name *ReportName `json:"name,omitempty"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
 }
 
 // UpdateInstanceAccountRequest defines model for UpdateInstanceAccountRequest.
@@ -4130,6 +4827,9 @@ type AuditSince = time.Time
 
 // AuditUntil defines model for AuditUntil.
 type AuditUntil = time.Time
+
+// CohortPath defines model for CohortPath.
+type CohortPath = openapi_types.UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -4433,6 +5133,53 @@ type UpdateBoardParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateCohortParams defines parameters for CreateCohort.
+type CreateCohortParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCohortParams defines parameters for DeleteCohort.
+type DeleteCohortParams struct {
+	// Force Delete it although it is used.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// UpdateCohortParams defines parameters for UpdateCohort.
+type UpdateCohortParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ChangeCohortPeopleParams defines parameters for ChangeCohortPeople.
+type ChangeCohortPeopleParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetCohortSizeParams defines parameters for GetCohortSize.
+type GetCohortSizeParams struct {
+	// From Start of the range, inclusive; required with `bucket`.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To End of the range, exclusive; now when absent.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Bucket How far apart the sizes are.
+	Bucket *GetCohortSizeParamsBucket `form:"bucket,omitempty" json:"bucket,omitempty"`
+
+	// Tz An IANA time zone such as `Europe/Berlin`; the project's when absent.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; the project's when absent.
+	WeekStart *WeekStart `form:"week_start,omitempty" json:"week_start,omitempty"`
+}
+
+// GetCohortSizeParamsBucket defines parameters for GetCohortSize.
+type GetCohortSizeParamsBucket string
+
 // CreateInvitationParams defines parameters for CreateInvitation.
 type CreateInvitationParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -4517,6 +5264,9 @@ type AskPathsJSONRequestBody = PathsQuestion
 // AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
 type AskPeopleJSONRequestBody = PeopleQuestion
 
+// ExportPeopleJSONRequestBody defines body for ExportPeople for application/json ContentType.
+type ExportPeopleJSONRequestBody = PeopleExport
+
 // AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
 type AskRetentionJSONRequestBody = RetentionQuestion
 
@@ -4525,6 +5275,9 @@ type AskSessionsJSONRequestBody = SessionsQuestion
 
 // AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
 type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskTrendsJSONRequestBody defines body for AskTrends for application/json ContentType.
+type AskTrendsJSONRequestBody = TrendsQuestion
 
 // AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
 type AskUniquesJSONRequestBody = UniquesQuestion
@@ -4564,6 +5317,15 @@ type CreateBoardJSONRequestBody = CreateBoardRequest
 
 // UpdateBoardJSONRequestBody defines body for UpdateBoard for application/json ContentType.
 type UpdateBoardJSONRequestBody = UpdateBoardRequest
+
+// CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
+type CreateCohortJSONRequestBody = CreateCohortRequest
+
+// UpdateCohortJSONRequestBody defines body for UpdateCohort for application/json ContentType.
+type UpdateCohortJSONRequestBody = UpdateCohortRequest
+
+// ChangeCohortPeopleJSONRequestBody defines body for ChangeCohortPeople for application/json ContentType.
+type ChangeCohortPeopleJSONRequestBody = ChangeCohortPeopleRequest
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
@@ -4983,6 +5745,40 @@ func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the Insight as a TrendsInsight
+func (t Insight) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the Insight as the provided TrendsInsight
+func (t *Insight) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the Insight, using the provided TrendsInsight
+func (t *Insight) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsPathsInsight returns the union data inside the Insight as a PathsInsight
 func (t Insight) AsPathsInsight() (PathsInsight, error) {
 	var body PathsInsight
@@ -5077,6 +5873,8 @@ func (t Insight) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:
@@ -5608,6 +6406,9 @@ type ServerInterface interface {
 	// AskPeople Who is behind this number?
 	// (POST /v1/insights/people)
 	AskPeople(ctx echo.Context) error
+	// ExportPeople Export who is behind this number
+	// (POST /v1/insights/people/csv)
+	ExportPeople(ctx echo.Context) error
 	// AskRetention Do people come back?
 	// (POST /v1/insights/retention)
 	AskRetention(ctx echo.Context) error
@@ -5617,6 +6418,9 @@ type ServerInterface interface {
 	// AskStickiness On how many days do people come?
 	// (POST /v1/insights/stickiness)
 	AskStickiness(ctx echo.Context) error
+	// AskTrends How much of this was there, over time?
+	// (POST /v1/insights/trends)
+	AskTrends(ctx echo.Context) error
 	// AskUniques How many people were there?
 	// (POST /v1/insights/uniques)
 	AskUniques(ctx echo.Context) error
@@ -5707,6 +6511,30 @@ type ServerInterface interface {
 	// UpdateBoard Change a board
 	// (PATCH /v1/projects/{project_id}/boards/{board_id})
 	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error
+	// ListCohorts List the cohorts
+	// (GET /v1/projects/{project_id}/cohorts)
+	ListCohorts(ctx echo.Context, projectID ProjectPath) error
+	// CreateCohort Save a cohort
+	// (POST /v1/projects/{project_id}/cohorts)
+	CreateCohort(ctx echo.Context, projectID ProjectPath, params CreateCohortParams) error
+	// DeleteCohort Delete a cohort
+	// (DELETE /v1/projects/{project_id}/cohorts/{cohort_id})
+	DeleteCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params DeleteCohortParams) error
+	// GetCohort Get a cohort
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id})
+	GetCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath) error
+	// UpdateCohort Change a cohort
+	// (PATCH /v1/projects/{project_id}/cohorts/{cohort_id})
+	UpdateCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params UpdateCohortParams) error
+	// ExportCohort Export the people of a cohort
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/people)
+	ExportCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath) error
+	// ChangeCohortPeople Change the list of a fixed cohort
+	// (POST /v1/projects/{project_id}/cohorts/{cohort_id}/people)
+	ChangeCohortPeople(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params ChangeCohortPeopleParams) error
+	// GetCohortSize How many people are in a cohort?
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/size)
+	GetCohortSize(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params GetCohortSizeParams) error
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
@@ -6143,6 +6971,15 @@ func (w *ServerInterfaceWrapper) AskPeople(ctx echo.Context) error {
 	return err
 }
 
+// ExportPeople converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportPeople(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportPeople(ctx)
+	return err
+}
+
 // AskRetention converts echo context to params.
 func (w *ServerInterfaceWrapper) AskRetention(ctx echo.Context) error {
 	var err error
@@ -6167,6 +7004,15 @@ func (w *ServerInterfaceWrapper) AskStickiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AskStickiness(ctx)
+	return err
+}
+
+// AskTrends converts echo context to params.
+func (w *ServerInterfaceWrapper) AskTrends(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskTrends(ctx)
 	return err
 }
 
@@ -6995,6 +7841,288 @@ func (w *ServerInterfaceWrapper) UpdateBoard(ctx echo.Context) error {
 	return err
 }
 
+// ListCohorts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCohorts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCohorts(ctx, projectID)
+	return err
+}
+
+// CreateCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateCohort(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCohortParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateCohort(ctx, projectID, params)
+	return err
+}
+
+// DeleteCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteCohort(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCohortParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteCohort(ctx, projectID, cohortID, params)
+	return err
+}
+
+// GetCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCohort(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCohort(ctx, projectID, cohortID)
+	return err
+}
+
+// UpdateCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateCohort(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCohortParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateCohort(ctx, projectID, cohortID, params)
+	return err
+}
+
+// ExportCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportCohort(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportCohort(ctx, projectID, cohortID)
+	return err
+}
+
+// ChangeCohortPeople converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeCohortPeople(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeCohortPeopleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeCohortPeople(ctx, projectID, cohortID, params)
+	return err
+}
+
+// GetCohortSize converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCohortSize(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "cohort_id" -------------
+	var cohortID CohortPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cohort_id", ctx.Param("cohort_id"), &cohortID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cohort_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCohortSizeParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "bucket" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bucket", ctx.QueryParams(), &params.Bucket, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bucket: %s", err))
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
+	}
+
+	// ------------- Optional query parameter "week_start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "week_start", ctx.QueryParams(), &params.WeekStart, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter week_start: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCohortSize(ctx, projectID, cohortID, params)
+	return err
+}
+
 // GetProjectDeletion converts echo context to params.
 func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
 	var err error
@@ -7599,6 +8727,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.DeleteReport, options.OperationMiddlewares["deleteReport"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.GetReport, options.OperationMiddlewares["getReport"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.UpdateReport, options.OperationMiddlewares["updateReport"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/cohorts", wrapper.ListCohorts, options.OperationMiddlewares["listCohorts"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/cohorts", wrapper.CreateCohort, options.OperationMiddlewares["createCohort"]...)
+	router.DELETE(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id", wrapper.DeleteCohort, options.OperationMiddlewares["deleteCohort"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id", wrapper.GetCohort, options.OperationMiddlewares["getCohort"]...)
+	router.PATCH(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id", wrapper.UpdateCohort, options.OperationMiddlewares["updateCohort"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id/people", wrapper.ExportCohort, options.OperationMiddlewares["exportCohort"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id/people", wrapper.ChangeCohortPeople, options.OperationMiddlewares["changeCohortPeople"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id/size", wrapper.GetCohortSize, options.OperationMiddlewares["getCohortSize"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/boards", wrapper.ListBoards, options.OperationMiddlewares["listBoards"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/boards", wrapper.CreateBoard, options.OperationMiddlewares["createBoard"]...)
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/boards/:board_id", wrapper.DeleteBoard, options.OperationMiddlewares["deleteBoard"]...)
@@ -7620,6 +8756,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.DeleteInstanceProject, options.OperationMiddlewares["deleteInstanceProject"]...)
 	router.PATCH(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.UpdateInstanceProject, options.OperationMiddlewares["updateInstanceProject"]...)
 	router.GET(options.BaseURL+"/v1/instance/audit", wrapper.ListInstanceAudit, options.OperationMiddlewares["listInstanceAudit"]...)
+	router.POST(options.BaseURL+"/v1/insights/trends", wrapper.AskTrends, options.OperationMiddlewares["askTrends"]...)
 	router.POST(options.BaseURL+"/v1/insights/funnel", wrapper.AskFunnel, options.OperationMiddlewares["askFunnel"]...)
 	router.POST(options.BaseURL+"/v1/insights/retention", wrapper.AskRetention, options.OperationMiddlewares["askRetention"]...)
 	router.POST(options.BaseURL+"/v1/insights/lifecycle", wrapper.AskLifecycle, options.OperationMiddlewares["askLifecycle"]...)
@@ -7629,6 +8766,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/insights/sessions", wrapper.AskSessions, options.OperationMiddlewares["askSessions"]...)
 	router.POST(options.BaseURL+"/v1/insights/cohort", wrapper.AskCohort, options.OperationMiddlewares["askCohort"]...)
 	router.POST(options.BaseURL+"/v1/insights/people", wrapper.AskPeople, options.OperationMiddlewares["askPeople"]...)
+	router.POST(options.BaseURL+"/v1/insights/people/csv", wrapper.ExportPeople, options.OperationMiddlewares["exportPeople"]...)
 	router.GET(options.BaseURL+"/v1/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 
 }
@@ -10582,6 +11720,191 @@ func (response AskPeople503ApplicationProblemPlusJSONResponse) VisitAskPeopleRes
 	return err
 }
 
+type ExportPeopleRequestObject struct {
+	Body *ExportPeopleJSONRequestBody
+}
+
+type ExportPeopleResponseObject interface {
+	VisitExportPeopleResponse(w http.ResponseWriter) error
+}
+
+type ExportPeople200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportPeople200TextCsvResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportPeople400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople400ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople401ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople403ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople404ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople413ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople415ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople422ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople429ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPeople503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPeople503ApplicationProblemPlusJSONResponse) VisitExportPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AskRetentionRequestObject struct {
 	Body *AskRetentionJSONRequestBody
 }
@@ -11105,6 +12428,185 @@ type AskStickiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AskStickiness503ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrendsRequestObject struct {
+	Body *AskTrendsJSONRequestBody
+}
+
+type AskTrendsResponseObject interface {
+	VisitAskTrendsResponse(w http.ResponseWriter) error
+}
+
+type AskTrends200JSONResponse TrendsAnswer
+
+func (response AskTrends200JSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends400ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends401ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends403ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends404ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends413ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends415ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends422ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends429ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends503ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15650,6 +17152,1277 @@ func (response UpdateBoard503ApplicationProblemPlusJSONResponse) VisitUpdateBoar
 	return err
 }
 
+type ListCohortsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type ListCohortsResponseObject interface {
+	VisitListCohortsResponse(w http.ResponseWriter) error
+}
+
+type ListCohorts200JSONResponse CohortList
+
+func (response ListCohorts200JSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts401ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts403ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts404ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts422ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts429ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCohorts503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCohorts503ApplicationProblemPlusJSONResponse) VisitListCohortsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohortRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateCohortParams
+	Body      *CreateCohortJSONRequestBody
+}
+
+type CreateCohortResponseObject interface {
+	VisitCreateCohortResponse(w http.ResponseWriter) error
+}
+
+type CreateCohort201JSONResponse Cohort
+
+func (response CreateCohort201JSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort400ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort401ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort403ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort404ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort409ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort413ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort415ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort422ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort429ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCohort503ApplicationProblemPlusJSONResponse) VisitCreateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohortRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+	Params    DeleteCohortParams
+}
+
+type DeleteCohortResponseObject interface {
+	VisitDeleteCohortResponse(w http.ResponseWriter) error
+}
+
+type DeleteCohort204Response struct {
+}
+
+func (response DeleteCohort204Response) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort401ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort403ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort404ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort409ApplicationProblemPlusJSONResponse Problem
+
+func (response DeleteCohort409ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort422ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort429ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCohort503ApplicationProblemPlusJSONResponse) VisitDeleteCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+}
+
+type GetCohortResponseObject interface {
+	VisitGetCohortResponse(w http.ResponseWriter) error
+}
+
+type GetCohort200JSONResponse Cohort
+
+func (response GetCohort200JSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort401ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort403ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort404ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort422ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort429ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohort503ApplicationProblemPlusJSONResponse) VisitGetCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohortRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+	Params    UpdateCohortParams
+	Body      *UpdateCohortJSONRequestBody
+}
+
+type UpdateCohortResponseObject interface {
+	VisitUpdateCohortResponse(w http.ResponseWriter) error
+}
+
+type UpdateCohort200JSONResponse Cohort
+
+func (response UpdateCohort200JSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort400ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort401ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort403ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort404ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort412ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort413ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort415ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort422ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort429ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCohort503ApplicationProblemPlusJSONResponse) VisitUpdateCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohortRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+}
+
+type ExportCohortResponseObject interface {
+	VisitExportCohortResponse(w http.ResponseWriter) error
+}
+
+type ExportCohort200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportCohort200TextCsvResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort401ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort403ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort404ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort422ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort429ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportCohort503ApplicationProblemPlusJSONResponse) VisitExportCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeopleRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+	Params    ChangeCohortPeopleParams
+	Body      *ChangeCohortPeopleJSONRequestBody
+}
+
+type ChangeCohortPeopleResponseObject interface {
+	VisitChangeCohortPeopleResponse(w http.ResponseWriter) error
+}
+
+type ChangeCohortPeople200JSONResponse CohortPeopleChange
+
+func (response ChangeCohortPeople200JSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople400ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople401ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople403ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople404ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople412ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople413ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople415ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople422ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople429ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeCohortPeople503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeCohortPeople503ApplicationProblemPlusJSONResponse) VisitChangeCohortPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSizeRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	CohortID  CohortPath  `json:"cohort_id"`
+	Params    GetCohortSizeParams
+}
+
+type GetCohortSizeResponseObject interface {
+	VisitGetCohortSizeResponse(w http.ResponseWriter) error
+}
+
+type GetCohortSize200JSONResponse CohortSize
+
+func (response GetCohortSize200JSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize401ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize403ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize404ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize422ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize429ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCohortSize503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCohortSize503ApplicationProblemPlusJSONResponse) VisitGetCohortSizeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetProjectDeletionRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 }
@@ -18816,6 +21589,9 @@ type StrictServerInterface interface {
 	// AskPeople Who is behind this number?
 	// (POST /v1/insights/people)
 	AskPeople(ctx context.Context, request AskPeopleRequestObject) (AskPeopleResponseObject, error)
+	// ExportPeople Export who is behind this number
+	// (POST /v1/insights/people/csv)
+	ExportPeople(ctx context.Context, request ExportPeopleRequestObject) (ExportPeopleResponseObject, error)
 	// AskRetention Do people come back?
 	// (POST /v1/insights/retention)
 	AskRetention(ctx context.Context, request AskRetentionRequestObject) (AskRetentionResponseObject, error)
@@ -18825,6 +21601,9 @@ type StrictServerInterface interface {
 	// AskStickiness On how many days do people come?
 	// (POST /v1/insights/stickiness)
 	AskStickiness(ctx context.Context, request AskStickinessRequestObject) (AskStickinessResponseObject, error)
+	// AskTrends How much of this was there, over time?
+	// (POST /v1/insights/trends)
+	AskTrends(ctx context.Context, request AskTrendsRequestObject) (AskTrendsResponseObject, error)
 	// AskUniques How many people were there?
 	// (POST /v1/insights/uniques)
 	AskUniques(ctx context.Context, request AskUniquesRequestObject) (AskUniquesResponseObject, error)
@@ -18915,6 +21694,30 @@ type StrictServerInterface interface {
 	// UpdateBoard Change a board
 	// (PATCH /v1/projects/{project_id}/boards/{board_id})
 	UpdateBoard(ctx context.Context, request UpdateBoardRequestObject) (UpdateBoardResponseObject, error)
+	// ListCohorts List the cohorts
+	// (GET /v1/projects/{project_id}/cohorts)
+	ListCohorts(ctx context.Context, request ListCohortsRequestObject) (ListCohortsResponseObject, error)
+	// CreateCohort Save a cohort
+	// (POST /v1/projects/{project_id}/cohorts)
+	CreateCohort(ctx context.Context, request CreateCohortRequestObject) (CreateCohortResponseObject, error)
+	// DeleteCohort Delete a cohort
+	// (DELETE /v1/projects/{project_id}/cohorts/{cohort_id})
+	DeleteCohort(ctx context.Context, request DeleteCohortRequestObject) (DeleteCohortResponseObject, error)
+	// GetCohort Get a cohort
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id})
+	GetCohort(ctx context.Context, request GetCohortRequestObject) (GetCohortResponseObject, error)
+	// UpdateCohort Change a cohort
+	// (PATCH /v1/projects/{project_id}/cohorts/{cohort_id})
+	UpdateCohort(ctx context.Context, request UpdateCohortRequestObject) (UpdateCohortResponseObject, error)
+	// ExportCohort Export the people of a cohort
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/people)
+	ExportCohort(ctx context.Context, request ExportCohortRequestObject) (ExportCohortResponseObject, error)
+	// ChangeCohortPeople Change the list of a fixed cohort
+	// (POST /v1/projects/{project_id}/cohorts/{cohort_id}/people)
+	ChangeCohortPeople(ctx context.Context, request ChangeCohortPeopleRequestObject) (ChangeCohortPeopleResponseObject, error)
+	// GetCohortSize How many people are in a cohort?
+	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/size)
+	GetCohortSize(ctx context.Context, request GetCohortSizeRequestObject) (GetCohortSizeResponseObject, error)
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx context.Context, request GetProjectDeletionRequestObject) (GetProjectDeletionResponseObject, error)
@@ -19760,6 +22563,52 @@ func (sh *strictHandler) AskPeople(ctx echo.Context) error {
 	return nil
 }
 
+// ExportPeople operation middleware
+func (sh *strictHandler) ExportPeople(ctx echo.Context) error {
+	var request ExportPeopleRequestObject
+
+	var body ExportPeopleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportPeople(ctx.Request().Context(), request.(ExportPeopleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportPeople")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportPeopleResponseObject); ok {
+		return validResponse.VisitExportPeopleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // AskRetention operation middleware
 func (sh *strictHandler) AskRetention(ctx echo.Context) error {
 	var request AskRetentionRequestObject
@@ -19892,6 +22741,52 @@ func (sh *strictHandler) AskStickiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(AskStickinessResponseObject); ok {
 		return validResponse.VisitAskStickinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskTrends operation middleware
+func (sh *strictHandler) AskTrends(ctx echo.Context) error {
+	var request AskTrendsRequestObject
+
+	var body AskTrendsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskTrends(ctx.Request().Context(), request.(AskTrendsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskTrends")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskTrendsResponseObject); ok {
+		return validResponse.VisitAskTrendsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20944,6 +23839,286 @@ func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, bo
 		return err
 	} else if validResponse, ok := response.(UpdateBoardResponseObject); ok {
 		return validResponse.VisitUpdateBoardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCohorts operation middleware
+func (sh *strictHandler) ListCohorts(ctx echo.Context, projectID ProjectPath) error {
+	var request ListCohortsRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCohorts(ctx.Request().Context(), request.(ListCohortsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCohorts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCohortsResponseObject); ok {
+		return validResponse.VisitListCohortsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateCohort operation middleware
+func (sh *strictHandler) CreateCohort(ctx echo.Context, projectID ProjectPath, params CreateCohortParams) error {
+	var request CreateCohortRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	var body CreateCohortJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCohort(ctx.Request().Context(), request.(CreateCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateCohortResponseObject); ok {
+		return validResponse.VisitCreateCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteCohort operation middleware
+func (sh *strictHandler) DeleteCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params DeleteCohortParams) error {
+	var request DeleteCohortRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCohort(ctx.Request().Context(), request.(DeleteCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteCohortResponseObject); ok {
+		return validResponse.VisitDeleteCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCohort operation middleware
+func (sh *strictHandler) GetCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath) error {
+	var request GetCohortRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCohort(ctx.Request().Context(), request.(GetCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCohortResponseObject); ok {
+		return validResponse.VisitGetCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateCohort operation middleware
+func (sh *strictHandler) UpdateCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params UpdateCohortParams) error {
+	var request UpdateCohortRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+	request.Params = params
+
+	var body UpdateCohortJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCohort(ctx.Request().Context(), request.(UpdateCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateCohortResponseObject); ok {
+		return validResponse.VisitUpdateCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportCohort operation middleware
+func (sh *strictHandler) ExportCohort(ctx echo.Context, projectID ProjectPath, cohortID CohortPath) error {
+	var request ExportCohortRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportCohort(ctx.Request().Context(), request.(ExportCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportCohortResponseObject); ok {
+		return validResponse.VisitExportCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeCohortPeople operation middleware
+func (sh *strictHandler) ChangeCohortPeople(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params ChangeCohortPeopleParams) error {
+	var request ChangeCohortPeopleRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+	request.Params = params
+
+	var body ChangeCohortPeopleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeCohortPeople(ctx.Request().Context(), request.(ChangeCohortPeopleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeCohortPeople")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeCohortPeopleResponseObject); ok {
+		return validResponse.VisitChangeCohortPeopleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCohortSize operation middleware
+func (sh *strictHandler) GetCohortSize(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params GetCohortSizeParams) error {
+	var request GetCohortSizeRequestObject
+
+	request.ProjectID = projectID
+	request.CohortID = cohortID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCohortSize(ctx.Request().Context(), request.(GetCohortSizeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCohortSize")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCohortSizeResponseObject); ok {
+		return validResponse.VisitGetCohortSizeResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

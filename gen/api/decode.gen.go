@@ -14,252 +14,300 @@ import (
 )
 
 var (
-	ruleAnchorEvent                             = contract.StringRule{Min: 1, Max: 200}
-	ruleAnchorNode                              = contract.StringRule{Min: 1, Max: 1000}
-	ruleBoardTileWidth                          = contract.StringRule{Enum: []string{"half", "full"}}
-	ruleChangePasswordRequestCurrentPassword    = contract.StringRule{Min: 1, Max: 1024}
-	ruleChangePasswordRequestNewPassword        = contract.StringRule{Min: 8, Max: 72}
-	ruleChangePasswordRequestSession            = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleClauseDidEvent                          = contract.StringRule{Min: 1, Max: 200}
-	ruleClauseDidOp                             = contract.StringRule{Enum: []string{"did"}}
-	ruleClauseFirstEvent                        = contract.StringRule{Min: 1, Max: 200}
-	ruleClauseFirstOp                           = contract.StringRule{Enum: []string{"first"}}
-	ruleClauseGroupClauses                      = contract.CountRule{Min: 1, Max: 20}
-	ruleClauseGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
-	ruleClauseInCohort                          = contract.StringRule{Min: 1, Max: 100}
-	ruleClauseInOp                              = contract.StringRule{Enum: []string{"in"}}
-	ruleClauseNotOp                             = contract.StringRule{Enum: []string{"not"}}
-	ruleClauseProfileOp                         = contract.StringRule{Enum: []string{"profile"}}
-	ruleClauseSequenceOp                        = contract.StringRule{Enum: []string{"sequence"}}
-	ruleClauseSequenceSteps                     = contract.CountRule{Min: 1, Max: 20}
-	ruleClauseSequenceWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
-	ruleCohortQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
-	ruleCohortQuestionKind                      = contract.StringRule{Enum: []string{"cohort"}}
-	ruleCohortQuestionLimit                     = contract.IntRule{Min: 0, Max: 1000}
-	ruleCompletePasswordResetRequestNewPassword = contract.StringRule{Min: 8, Max: 72}
-	ruleCompletePasswordResetRequestSession     = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleCompletePasswordResetRequestToken       = contract.StringRule{Min: 1, Max: 100}
-	ruleCoordinateGroup                         = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleCoordinateNode                          = contract.StringRule{Min: 1, Max: 1000}
-	ruleCoordinatePeriod                        = contract.IntRule{Min: 0, Max: 10000}
-	ruleCoordinateRow                           = contract.IntRule{Min: 0, Max: 10000}
-	ruleCoordinateState                         = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
-	ruleCoordinateStep                          = contract.IntRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateAPIKeyRequestScopes               = contract.CountRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestScopesItem           = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
-	ruleCreateBoardRequestDescription           = contract.StringRule{Max: 1000}
-	ruleCreateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
-	ruleCreateInstanceAccountRequestEmail       = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleCreateInvitationRequestEmail            = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleCreateInvitationRequestExpiresInHours   = contract.IntRule{Min: 1, Max: 720}
-	ruleCreateInvitationRequestRole             = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleCreateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
-	ruleCreateProjectRequestDescription         = contract.StringRule{Max: 1000}
-	ruleCreateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateProjectRequestTimeZone            = contract.StringRule{Min: 1, Max: 64}
-	ruleCreateProjectRequestWeekStart           = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleCreateReportRequestDescription          = contract.StringRule{Max: 1000}
-	ruleCreateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleEventAnonymousID                        = contract.StringRule{Min: 1, Max: 200}
-	ruleEventIdempotencyKey                     = contract.StringRule{Min: 1, Max: 200}
-	ruleEventName                               = contract.StringRule{Min: 1, Max: 200, NoControl: true}
-	ruleEventProps                              = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
-	ruleEventSeq                                = contract.IntRule{Min: 0, Max: 9223372036854775807}
-	ruleEventUserID                             = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareOp                         = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
-	ruleFilterCompareProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterCompareValue                      = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
-	ruleFilterContainsOp                        = contract.StringRule{Enum: []string{"contains", "starts_with"}}
-	ruleFilterContainsProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterContainsValue                     = contract.StringRule{Min: 1, Max: 1000}
-	ruleFilterEqualOp                           = contract.StringRule{Enum: []string{"eq", "neq"}}
-	ruleFilterEqualProp                         = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterEqualValue                        = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterExistsOp                          = contract.StringRule{Enum: []string{"exists"}}
-	ruleFilterExistsProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterGroupFilters                      = contract.CountRule{Min: 1, Max: 20}
-	ruleFilterGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
-	ruleFilterInOp                              = contract.StringRule{Enum: []string{"in"}}
-	ruleFilterInProp                            = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterInValues                          = contract.CountRule{Min: 1, Max: 100}
-	ruleFilterInValuesItem                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterNotOp                             = contract.StringRule{Enum: []string{"not"}}
-	ruleFunnelBreakdownAttribution              = contract.StringRule{Enum: []string{"first", "last", "step"}}
-	ruleFunnelBreakdownProp                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelBreakdownStep                     = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelBreakdownTop                      = contract.IntRule{Min: 1, Max: 100}
-	ruleFunnelExclusionEvent                    = contract.StringRule{Min: 1, Max: 200}
-	ruleFunnelExclusionFrom                     = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelExclusionTo                       = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelInsightAttempt                    = contract.StringRule{Enum: []string{"optimized", "first"}}
-	ruleFunnelInsightBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleFunnelInsightCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	ruleFunnelInsightExclude                    = contract.CountRule{Min: 0, Max: 32}
-	ruleFunnelInsightHold                       = contract.CountRule{Min: 0, Max: 3}
-	ruleFunnelInsightHoldItem                   = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelInsightKind                       = contract.StringRule{Enum: []string{"funnel"}}
-	ruleFunnelInsightOrder                      = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
-	ruleFunnelInsightSteps                      = contract.CountRule{Min: 1, Max: 20}
-	ruleFunnelInsightTz                         = contract.StringRule{Min: 1, Max: 64}
-	ruleFunnelInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleFunnelInsightWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
-	ruleFunnelQuestionAttempt                   = contract.StringRule{Enum: []string{"optimized", "first"}}
-	ruleFunnelQuestionBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleFunnelQuestionCount                     = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	ruleFunnelQuestionExclude                   = contract.CountRule{Min: 0, Max: 32}
-	ruleFunnelQuestionHold                      = contract.CountRule{Min: 0, Max: 3}
-	ruleFunnelQuestionHoldItem                  = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelQuestionKind                      = contract.StringRule{Enum: []string{"funnel"}}
-	ruleFunnelQuestionOrder                     = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
-	ruleFunnelQuestionSteps                     = contract.CountRule{Min: 1, Max: 20}
-	ruleFunnelQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
-	ruleFunnelQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleFunnelQuestionWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
-	ruleFunnelStepAnyOf                         = contract.CountRule{Min: 1, Max: 10}
-	ruleFunnelStepEvent                         = contract.StringRule{Min: 1, Max: 200}
-	ruleHistogramEdgesEdges                     = contract.CountRule{Min: 1, Max: 100}
-	ruleHistogramEdgesEdgesItem                 = contract.FloatRule{Min: 0, Max: 3.16224e+07}
-	ruleIngestRequestEvents                     = contract.CountRule{Min: 1, Max: 10000}
-	ruleInsightBreakdownProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleInsightBreakdownTop                     = contract.IntRule{Min: 1, Max: 100}
-	ruleInvitationTokenRequestToken             = contract.StringRule{Min: 1, Max: 100}
-	ruleLifecycleInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleLifecycleInsightEvent                   = contract.StringRule{Min: 1, Max: 200}
-	ruleLifecycleInsightKind                    = contract.StringRule{Enum: []string{"lifecycle"}}
-	ruleLifecycleInsightTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleLifecycleInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleLifecycleQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleLifecycleQuestionEvent                  = contract.StringRule{Min: 1, Max: 200}
-	ruleLifecycleQuestionKind                   = contract.StringRule{Enum: []string{"lifecycle"}}
-	ruleLifecycleQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
-	ruleLifecycleQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleLoginRequestEmail                       = contract.StringRule{Min: 1, Max: 254}
-	ruleLoginRequestPassword                    = contract.StringRule{Min: 1, Max: 1024}
-	ruleLoginRequestSession                     = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleMetricsQueryBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleMetricsQueryBreakdownProp               = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleMetricsQueryBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleMetricsQueryLimit                       = contract.IntRule{Min: 1, Max: 10000}
-	ruleMetricsQueryMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleMetricsQueryNames                       = contract.CountRule{Min: 0, Max: 50}
-	ruleMetricsQueryNamesItem                   = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleMetricsQueryTop                         = contract.IntRule{Min: 1, Max: 100}
-	ruleMetricsQueryTz                          = contract.StringRule{Min: 1, Max: 64}
-	ruleMetricsQueryWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleOwnLimitsEventNames                     = contract.IntRule{Min: 0, Max: 100000}
-	ruleOwnLimitsEventsPerDay                   = contract.IntRule{Min: 0, Max: 1000000000000}
-	ruleOwnLimitsStoredBytes                    = contract.IntRule{Min: 0, Max: 1000000000000000}
-	rulePasswordResetRequestEmail               = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	rulePathsInsightCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	rulePathsInsightDepth                       = contract.IntRule{Min: 2, Max: 10}
-	rulePathsInsightEvents                      = contract.CountRule{Min: 0, Max: 50}
-	rulePathsInsightEventsItem                  = contract.StringRule{Min: 1, Max: 200}
-	rulePathsInsightExclude                     = contract.CountRule{Min: 0, Max: 50}
-	rulePathsInsightExcludeItem                 = contract.StringRule{Min: 1, Max: 1000}
-	rulePathsInsightKind                        = contract.StringRule{Enum: []string{"paths"}}
-	rulePathsInsightNodeProp                    = contract.StringRule{Min: 1, Max: 200}
-	rulePathsInsightTop                         = contract.IntRule{Min: 1, Max: 50}
-	rulePathsInsightTz                          = contract.StringRule{Min: 1, Max: 64}
-	rulePathsInsightWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
-	rulePathsQuestionCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	rulePathsQuestionDepth                      = contract.IntRule{Min: 2, Max: 10}
-	rulePathsQuestionEvents                     = contract.CountRule{Min: 0, Max: 50}
-	rulePathsQuestionEventsItem                 = contract.StringRule{Min: 1, Max: 200}
-	rulePathsQuestionExclude                    = contract.CountRule{Min: 0, Max: 50}
-	rulePathsQuestionExcludeItem                = contract.StringRule{Min: 1, Max: 1000}
-	rulePathsQuestionKind                       = contract.StringRule{Enum: []string{"paths"}}
-	rulePathsQuestionNodeProp                   = contract.StringRule{Min: 1, Max: 200}
-	rulePathsQuestionTop                        = contract.IntRule{Min: 1, Max: 50}
-	rulePathsQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
-	rulePathsQuestionWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
-	rulePeopleQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
-	rulePeopleQuestionLimit                     = contract.IntRule{Min: 1, Max: 1000}
-	ruleRegisterRequestEmail                    = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleRegisterRequestInvitation               = contract.StringRule{Min: 1, Max: 100}
-	ruleRegisterRequestPassword                 = contract.StringRule{Min: 8, Max: 72}
-	ruleRegisterRequestSession                  = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleRegisterRequestSetupToken               = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp             = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleReportQuestionLimit                     = contract.IntRule{Min: 1, Max: 10000}
-	ruleReportQuestionMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleReportQuestionNames                     = contract.CountRule{Min: 0, Max: 50}
-	ruleReportQuestionNamesItem                 = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionTop                       = contract.IntRule{Min: 1, Max: 100}
-	ruleReportQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
-	ruleReportQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleReportViewChart                         = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
-	ruleRetentionInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleRetentionInsightCohort                  = contract.StringRule{Enum: []string{"first_time", "recurring"}}
-	ruleRetentionInsightInterval                = contract.StringRule{Enum: []string{"calendar", "rolling"}}
-	ruleRetentionInsightKind                    = contract.StringRule{Enum: []string{"retention"}}
-	ruleRetentionInsightMode                    = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
-	ruleRetentionInsightPeriods                 = contract.IntRule{Min: 1, Max: 100}
-	ruleRetentionInsightTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleRetentionInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleRetentionQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleRetentionQuestionCohort                 = contract.StringRule{Enum: []string{"first_time", "recurring"}}
-	ruleRetentionQuestionInterval               = contract.StringRule{Enum: []string{"calendar", "rolling"}}
-	ruleRetentionQuestionKind                   = contract.StringRule{Enum: []string{"retention"}}
-	ruleRetentionQuestionMode                   = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
-	ruleRetentionQuestionPeriods                = contract.IntRule{Min: 1, Max: 100}
-	ruleRetentionQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
-	ruleRetentionQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleRotateKeysRequestGraceSeconds           = contract.IntRule{Min: 0, Max: 604800}
-	ruleSessionsInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleSessionsInsightKind                     = contract.StringRule{Enum: []string{"sessions"}}
-	ruleSessionsInsightTz                       = contract.StringRule{Min: 1, Max: 64}
-	ruleSessionsInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleSessionsQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleSessionsQuestionKind                    = contract.StringRule{Enum: []string{"sessions"}}
-	ruleSessionsQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleSessionsQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleStepEvent                               = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessInsightBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleStickinessInsightEvent                  = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessInsightKind                   = contract.StringRule{Enum: []string{"stickiness"}}
-	ruleStickinessInsightTz                     = contract.StringRule{Min: 1, Max: 64}
-	ruleStickinessInsightWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleStickinessQuestionBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleStickinessQuestionEvent                 = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessQuestionKind                  = contract.StringRule{Enum: []string{"stickiness"}}
-	ruleStickinessQuestionTz                    = contract.StringRule{Min: 1, Max: 64}
-	ruleStickinessQuestionWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleTimesEq                                 = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesGt                                 = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesGte                                = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesLt                                 = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesLte                                = contract.IntRule{Min: 0, Max: 1000000}
-	ruleUniquesInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleUniquesInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
-	ruleUniquesInsightKind                      = contract.StringRule{Enum: []string{"uniques"}}
-	ruleUniquesInsightTz                        = contract.StringRule{Min: 1, Max: 64}
-	ruleUniquesInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUniquesQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleUniquesQuestionEvent                    = contract.StringRule{Min: 1, Max: 200}
-	ruleUniquesQuestionKind                     = contract.StringRule{Enum: []string{"uniques"}}
-	ruleUniquesQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
-	ruleUniquesQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUpdateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestDescription           = contract.StringRule{Max: 1000}
-	ruleUpdateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
-	ruleUpdateMemberRequestRole                 = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleUpdateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
-	ruleUpdateProjectRequestDescription         = contract.StringRule{Max: 1000}
-	ruleUpdateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateProjectRequestTimeZone            = contract.StringRule{Min: 1, Max: 64}
-	ruleUpdateProjectRequestWeekStart           = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUpdateReportRequestDescription          = contract.StringRule{Max: 1000}
-	ruleUpdateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleWithinLastDays                          = contract.IntRule{Min: 1, Max: 3660}
-	ruleWriteKeyRequestAllowedOrigins           = contract.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem       = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
+	ruleAnchorEvent                               = contract.StringRule{Min: 1, Max: 200}
+	ruleAnchorNode                                = contract.StringRule{Min: 1, Max: 1000}
+	ruleBoardTileWidth                            = contract.StringRule{Enum: []string{"half", "full"}}
+	ruleChangeCohortPeopleRequestAnonymousIds     = contract.CountRule{Min: 0, Max: 200000}
+	ruleChangeCohortPeopleRequestAnonymousIdsItem = contract.StringRule{Min: 1, Max: 200}
+	ruleChangeCohortPeopleRequestCsv              = contract.StringRule{Min: 1, Max: 10000000}
+	ruleChangeCohortPeopleRequestMode             = contract.StringRule{Enum: []string{"add", "remove", "replace"}}
+	ruleChangeCohortPeopleRequestUserIds          = contract.CountRule{Min: 0, Max: 200000}
+	ruleChangeCohortPeopleRequestUserIdsItem      = contract.StringRule{Min: 1, Max: 200}
+	ruleChangePasswordRequestCurrentPassword      = contract.StringRule{Min: 1, Max: 1024}
+	ruleChangePasswordRequestNewPassword          = contract.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession              = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleClauseDidEvent                            = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseDidOp                               = contract.StringRule{Enum: []string{"did"}}
+	ruleClauseFirstEvent                          = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseFirstOp                             = contract.StringRule{Enum: []string{"first"}}
+	ruleClauseGroupClauses                        = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseGroupOp                             = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleClauseInCohort                            = contract.StringRule{Min: 1, Max: 100}
+	ruleClauseInOp                                = contract.StringRule{Enum: []string{"in"}}
+	ruleClauseNotOp                               = contract.StringRule{Enum: []string{"not"}}
+	ruleClauseProfileOp                           = contract.StringRule{Enum: []string{"profile"}}
+	ruleClauseSequenceOp                          = contract.StringRule{Enum: []string{"sequence"}}
+	ruleClauseSequenceSteps                       = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseSequenceWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
+	ruleCohortBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	ruleCohortBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	ruleCohortQuestionCursor                      = contract.StringRule{Min: 1, Max: 512}
+	ruleCohortQuestionKind                        = contract.StringRule{Enum: []string{"cohort"}}
+	ruleCohortQuestionLimit                       = contract.IntRule{Min: 0, Max: 1000}
+	ruleCompletePasswordResetRequestNewPassword   = contract.StringRule{Min: 8, Max: 72}
+	ruleCompletePasswordResetRequestSession       = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleCompletePasswordResetRequestToken         = contract.StringRule{Min: 1, Max: 100}
+	ruleCoordinateGroup                           = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleCoordinateGroups                          = contract.CountRule{Min: 1, Max: 3}
+	ruleCoordinateNode                            = contract.StringRule{Min: 1, Max: 1000}
+	ruleCoordinatePeriod                          = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateRow                             = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateSeries                          = contract.IntRule{Min: 0, Max: 9}
+	ruleCoordinateState                           = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
+	ruleCoordinateStep                            = contract.IntRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes                 = contract.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem             = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateBoardRequestDescription             = contract.StringRule{Max: 1000}
+	ruleCreateBoardRequestName                    = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateBoardRequestTiles                   = contract.CountRule{Min: 0, Max: 50}
+	ruleCreateCohortRequestDescription            = contract.StringRule{Max: 1000}
+	ruleCreateCohortRequestKind                   = contract.StringRule{Enum: []string{"live", "fixed"}}
+	ruleCreateCohortRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateInstanceAccountRequestEmail         = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestEmail              = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestExpiresInHours     = contract.IntRule{Min: 1, Max: 720}
+	ruleCreateInvitationRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
+	ruleCreateProjectRequestDescription           = contract.StringRule{Max: 1000}
+	ruleCreateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
+	ruleCreateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleCreateReportRequestDescription            = contract.StringRule{Max: 1000}
+	ruleCreateReportRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleEventAnonymousID                          = contract.StringRule{Min: 1, Max: 200}
+	ruleEventIdempotencyKey                       = contract.StringRule{Min: 1, Max: 200}
+	ruleEventName                                 = contract.StringRule{Min: 1, Max: 200, NoControl: true}
+	ruleEventProps                                = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleEventSeq                                  = contract.IntRule{Min: 0, Max: 9223372036854775807}
+	ruleEventUserID                               = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareOp                           = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
+	ruleFilterCompareProp                         = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterCompareValue                        = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleFilterContainsOp                          = contract.StringRule{Enum: []string{"contains", "starts_with"}}
+	ruleFilterContainsProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterContainsValue                       = contract.StringRule{Min: 1, Max: 1000}
+	ruleFilterEqualOp                             = contract.StringRule{Enum: []string{"eq", "neq"}}
+	ruleFilterEqualProp                           = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterEqualValue                          = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterExistsOp                            = contract.StringRule{Enum: []string{"exists"}}
+	ruleFilterExistsProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterGroupFilters                        = contract.CountRule{Min: 1, Max: 20}
+	ruleFilterGroupOp                             = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleFilterInOp                                = contract.StringRule{Enum: []string{"in"}}
+	ruleFilterInProp                              = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterInValues                            = contract.CountRule{Min: 1, Max: 100}
+	ruleFilterInValuesItem                        = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterNotOp                               = contract.StringRule{Enum: []string{"not"}}
+	ruleFunnelBreakdownAttribution                = contract.StringRule{Enum: []string{"first", "last", "step"}}
+	ruleFunnelBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	ruleFunnelBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelBreakdownStep                       = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelBreakdownTop                        = contract.IntRule{Min: 1, Max: 100}
+	ruleFunnelExclusionEvent                      = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelExclusionFrom                       = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelExclusionTo                         = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelInsightAttempt                      = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelInsightBucket                       = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelInsightCount                        = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelInsightExclude                      = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelInsightHold                         = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelInsightHoldItem                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelInsightKind                         = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelInsightOrder                        = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelInsightSteps                        = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelInsightTz                           = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelInsightWeekStart                    = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelInsightWindowSeconds                = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelQuestionAttempt                     = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelQuestionBucket                      = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelQuestionCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelQuestionExclude                     = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelQuestionHold                        = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelQuestionHoldItem                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelQuestionKind                        = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelQuestionOrder                       = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelQuestionSteps                       = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelQuestionTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelQuestionWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelQuestionWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelStepAnyOf                           = contract.CountRule{Min: 1, Max: 10}
+	ruleFunnelStepEvent                           = contract.StringRule{Min: 1, Max: 200}
+	ruleHistogramEdgesEdges                       = contract.CountRule{Min: 1, Max: 100}
+	ruleHistogramEdgesEdgesItem                   = contract.FloatRule{Min: 0, Max: 3.16224e+07}
+	ruleIngestRequestEvents                       = contract.CountRule{Min: 1, Max: 10000}
+	ruleInsightBreakdownCohorts                   = contract.CountRule{Min: 1, Max: 20}
+	ruleInsightBreakdownCohortsItem               = contract.StringRule{Min: 1, Max: 100}
+	ruleInsightBreakdownProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleInsightBreakdownTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleInvitationTokenRequestToken               = contract.StringRule{Min: 1, Max: 100}
+	ruleLifecycleInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleInsightKind                      = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleInsightTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLifecycleQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleQuestionEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleQuestionKind                     = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLoginRequestEmail                         = contract.StringRule{Min: 1, Max: 254}
+	ruleLoginRequestPassword                      = contract.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                       = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleMetricsQueryBreakdown                     = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsQueryBreakdownProp                 = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsQueryBucket                        = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsQueryLimit                         = contract.IntRule{Min: 1, Max: 10000}
+	ruleMetricsQueryMeasure                       = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsQueryNames                         = contract.CountRule{Min: 0, Max: 50}
+	ruleMetricsQueryNamesItem                     = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsQueryTop                           = contract.IntRule{Min: 1, Max: 100}
+	ruleMetricsQueryTz                            = contract.StringRule{Min: 1, Max: 64}
+	ruleMetricsQueryWeekStart                     = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleOwnLimitsEventNames                       = contract.IntRule{Min: 0, Max: 100000}
+	ruleOwnLimitsEventsPerDay                     = contract.IntRule{Min: 0, Max: 1000000000000}
+	ruleOwnLimitsStoredBytes                      = contract.IntRule{Min: 0, Max: 1000000000000000}
+	rulePasswordResetRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	rulePathsInsightCount                         = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsInsightDepth                         = contract.IntRule{Min: 2, Max: 10}
+	rulePathsInsightEvents                        = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightEventsItem                    = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightExclude                       = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightExcludeItem                   = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsInsightKind                          = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsInsightNodeProp                      = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightTop                           = contract.IntRule{Min: 1, Max: 50}
+	rulePathsInsightTz                            = contract.StringRule{Min: 1, Max: 64}
+	rulePathsInsightWindowSeconds                 = contract.IntRule{Min: 1, Max: 31622400}
+	rulePathsQuestionCount                        = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsQuestionDepth                        = contract.IntRule{Min: 2, Max: 10}
+	rulePathsQuestionEvents                       = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionEventsItem                   = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionExclude                      = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionExcludeItem                  = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsQuestionKind                         = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsQuestionNodeProp                     = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionTop                          = contract.IntRule{Min: 1, Max: 50}
+	rulePathsQuestionTz                           = contract.StringRule{Min: 1, Max: 64}
+	rulePathsQuestionWindowSeconds                = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleQuestionCursor                      = contract.StringRule{Min: 1, Max: 512}
+	rulePeopleQuestionLimit                       = contract.IntRule{Min: 1, Max: 1000}
+	ruleRegisterRequestEmail                      = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleRegisterRequestInvitation                 = contract.StringRule{Min: 1, Max: 100}
+	ruleRegisterRequestPassword                   = contract.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                    = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleRegisterRequestSetupToken                 = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleReportQuestionBreakdownProp               = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleReportQuestionBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleReportQuestionLimit                       = contract.IntRule{Min: 1, Max: 10000}
+	ruleReportQuestionMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleReportQuestionNames                       = contract.CountRule{Min: 0, Max: 50}
+	ruleReportQuestionNamesItem                   = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleReportQuestionTop                         = contract.IntRule{Min: 1, Max: 100}
+	ruleReportQuestionTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleReportQuestionWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleReportViewChart                           = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
+	ruleRetentionInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionInsightCohort                    = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionInsightInterval                  = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionInsightKind                      = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionInsightMode                      = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionInsightPeriods                   = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionInsightTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRetentionQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionQuestionCohort                   = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionQuestionInterval                 = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionQuestionKind                     = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionQuestionMode                     = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionQuestionPeriods                  = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRotateKeysRequestGraceSeconds             = contract.IntRule{Min: 0, Max: 604800}
+	ruleSessionsInsightBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsInsightKind                       = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsInsightTz                         = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleSessionsQuestionBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsQuestionKind                      = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStepEvent                                 = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessInsightEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightKind                     = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessInsightTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStickinessQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessQuestionEvent                   = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessQuestionKind                    = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTimesEq                                   = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGt                                   = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGte                                  = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLt                                   = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLte                                  = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name"}}
+	ruleTrendsBreakdownEdges                      = contract.CountRule{Min: 1, Max: 100}
+	ruleTrendsBreakdownEdgesItem                  = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleTrendsFormulaExpression                   = contract.StringRule{Min: 1, Max: 200}
+	ruleTrendsInsightBreakdown                    = contract.CountRule{Min: 1, Max: 3}
+	ruleTrendsInsightBucket                       = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsInsightFormulas                     = contract.CountRule{Min: 0, Max: 10}
+	ruleTrendsInsightKind                         = contract.StringRule{Enum: []string{"trends"}}
+	ruleTrendsInsightSeries                       = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsInsightTop                          = contract.IntRule{Min: 1, Max: 100}
+	ruleTrendsInsightTz                           = contract.StringRule{Min: 1, Max: 64}
+	ruleTrendsInsightWeekStart                    = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTrendsQuestionBreakdown                   = contract.CountRule{Min: 1, Max: 3}
+	ruleTrendsQuestionBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsQuestionFormulas                    = contract.CountRule{Min: 0, Max: 10}
+	ruleTrendsQuestionKind                        = contract.StringRule{Enum: []string{"trends"}}
+	ruleTrendsQuestionSeries                      = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsQuestionTop                         = contract.IntRule{Min: 1, Max: 100}
+	ruleTrendsQuestionTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleTrendsQuestionWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTrendsSeriesAnyOf                         = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsSeriesEvent                         = contract.StringRule{Min: 1, Max: 200}
+	ruleTrendsSeriesMeasure                       = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99", "per_person_avg", "per_person_p50", "per_person_p90"}}
+	ruleTrendsSeriesProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleTrendsSeriesRollingDays                   = contract.IntRule{Min: 1, Max: 366}
+	ruleTrendsValueGte                            = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsValueLt                             = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsValueValue                          = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleUniquesInsightBucket                      = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesInsightEvent                       = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesInsightKind                        = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesInsightTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesInsightWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUniquesQuestionBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesQuestionEvent                      = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesQuestionKind                       = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesQuestionWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUpdateAPIKeyRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestDescription             = contract.StringRule{Max: 1000}
+	ruleUpdateBoardRequestName                    = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestTiles                   = contract.CountRule{Min: 0, Max: 50}
+	ruleUpdateCohortRequestDescription            = contract.StringRule{Max: 1000}
+	ruleUpdateCohortRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateMemberRequestRole                   = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleUpdateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
+	ruleUpdateProjectRequestDescription           = contract.StringRule{Max: 1000}
+	ruleUpdateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
+	ruleUpdateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUpdateReportRequestDescription            = contract.StringRule{Max: 1000}
+	ruleUpdateReportRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleWithinLastDays                            = contract.IntRule{Min: 1, Max: 3660}
+	ruleWriteKeyRequestAllowedOrigins             = contract.CountRule{Min: 0, Max: 50}
+	ruleWriteKeyRequestAllowedOriginsItem         = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
 )
 
 func (v *Anchor) decode(r *contract.Reader) {
@@ -300,6 +348,40 @@ func (v *Anchor) decode(r *contract.Reader) {
 	}
 }
 
+func (v *Behind) decode(r *contract.Reader) {
+	*v = Behind{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.At.decode(r)
+		case "question":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Question.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("at")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("question")
+	}
+}
+
 func (v *BoardTile) decode(r *contract.Reader) {
 	*v = BoardTile{}
 	if !r.Object() {
@@ -331,6 +413,66 @@ func (v *BoardTile) decode(r *contract.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("width")
+	}
+}
+
+// DecodeJSON reads and checks one ChangeCohortPeopleRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *ChangeCohortPeopleRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *ChangeCohortPeopleRequest) decode(r *contract.Reader) {
+	*v = ChangeCohortPeopleRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "anonymous_ids":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnonymousIds = contract.ReadSlice(r, v.AnonymousIds, &ruleChangeCohortPeopleRequestAnonymousIds, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleChangeCohortPeopleRequestAnonymousIdsItem)
+			})
+		case "csv":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Csv = new(string)
+			*v.Csv = r.String(&ruleChangeCohortPeopleRequestCsv)
+		case "mode":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Mode = new(ChangeCohortPeopleRequestMode)
+			*v.Mode = ChangeCohortPeopleRequestMode(r.String(&ruleChangeCohortPeopleRequestMode))
+		case "user_ids":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.UserIds = contract.ReadSlice(r, v.UserIds, &ruleChangeCohortPeopleRequestUserIds, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleChangeCohortPeopleRequestUserIdsItem)
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Mode = new(ChangeCohortPeopleRequestMode)
+		*v.Mode = "add"
 	}
 }
 
@@ -684,6 +826,32 @@ func (v *ClauseSequence) decode(r *contract.Reader) {
 	}
 }
 
+func (v *CohortBreakdown) decode(r *contract.Reader) {
+	*v = CohortBreakdown{Cohorts: v.Cohorts[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "cohorts":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Cohorts = contract.ReadSlice(r, v.Cohorts, &ruleCohortBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleCohortBreakdownCohortsItem)
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("cohorts")
+	}
+}
+
 func (v *CohortClause) decode(r *contract.Reader) {
 	*v = CohortClause{}
 	start := r.Pos()
@@ -889,68 +1057,83 @@ func (v *Coordinate) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 1
 			v.Group = r.Raw(&ruleCoordinateGroup)
-		case "lost":
+		case "groups":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Lost = new(bool)
-			*v.Lost = r.Bool()
-		case "no_value":
+			v.Groups = contract.ReadSlice(r, v.Groups, &ruleCoordinateGroups, (*TrendsValue).decode)
+		case "lost":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.NoValue = new(bool)
-			*v.NoValue = r.Bool()
-		case "node":
+			v.Lost = new(bool)
+			*v.Lost = r.Bool()
+		case "no_value":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Node = new(string)
-			*v.Node = r.String(&ruleCoordinateNode)
-		case "other":
+			v.NoValue = new(bool)
+			*v.NoValue = r.Bool()
+		case "node":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Other = new(bool)
-			*v.Other = r.Bool()
-		case "period":
+			v.Node = new(string)
+			*v.Node = r.String(&ruleCoordinateNode)
+		case "other":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Period = new(int32)
-			*v.Period = int32(r.Int(&ruleCoordinatePeriod))
-		case "row":
+			v.Other = new(bool)
+			*v.Other = r.Bool()
+		case "period":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Row = new(int32)
-			*v.Row = int32(r.Int(&ruleCoordinateRow))
-		case "state":
+			v.Period = new(int32)
+			*v.Period = int32(r.Int(&ruleCoordinatePeriod))
+		case "row":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.State = new(CoordinateState)
-			*v.State = CoordinateState(r.String(&ruleCoordinateState))
-		case "step":
+			v.Row = new(int32)
+			*v.Row = int32(r.Int(&ruleCoordinateRow))
+		case "series":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.Series = new(int32)
+			*v.Series = int32(r.Int(&ruleCoordinateSeries))
+		case "state":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.State = new(CoordinateState)
+			*v.State = CoordinateState(r.String(&ruleCoordinateState))
+		case "step":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.Step = new(int32)
 			*v.Step = int32(r.Int(&ruleCoordinateStep))
 		default:
@@ -961,15 +1144,15 @@ func (v *Coordinate) decode(r *contract.Reader) {
 		v.AtLeast = new(bool)
 		*v.AtLeast = false
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Lost = new(bool)
 		*v.Lost = false
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.NoValue = new(bool)
 		*v.NoValue = false
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.Other = new(bool)
 		*v.Other = false
 	}
@@ -1071,6 +1254,72 @@ func (v *CreateBoardRequest) decode(r *contract.Reader) {
 		}
 	}
 	if seen&(1<<1) == 0 {
+		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateCohortRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateCohortRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateCohortRequest) decode(r *contract.Reader) {
+	*v = CreateCohortRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "behind":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Behind = new(Behind)
+			(*v.Behind).decode(r)
+		case "description":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleCreateCohortRequestDescription))
+		case "kind":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Kind = CohortKind(r.String(&ruleCreateCohortRequestKind))
+		case "name":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Name = ReportName(r.String(&ruleCreateCohortRequestName))
+		case "where":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Where = new(CohortClause)
+			(*v.Where).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<3) == 0 {
 		r.Missing("name")
 	}
 }
@@ -1657,27 +1906,38 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.Attribution = new(FunnelBreakdownAttribution)
 			*v.Attribution = FunnelBreakdownAttribution(r.String(&ruleFunnelBreakdownAttribution))
-		case "prop":
+		case "cohorts":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
-		case "step":
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleFunnelBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleFunnelBreakdownCohortsItem)
+			})
+		case "prop":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Step = new(int32)
-			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
-		case "top":
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
+		case "step":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
+			v.Step = new(int32)
+			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
+		case "top":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleFunnelBreakdownTop))
 		default:
@@ -1688,10 +1948,7 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 		v.Attribution = new(FunnelBreakdownAttribution)
 		*v.Attribution = "first"
 	}
-	if seen&(1<<1) == 0 {
-		r.Missing("prop")
-	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -1853,42 +2110,50 @@ func (v *FunnelInsight) decode(r *contract.Reader) {
 			seen |= 1 << 12
 			v.Order = new(FunnelInsightOrder)
 			*v.Order = FunnelInsightOrder(r.String(&ruleFunnelInsightOrder))
-		case "steps":
+		case "people":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelInsightSteps, (*FunnelStep).decode)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "steps":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.To = r.Time()
-		case "tz":
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelInsightSteps, (*FunnelStep).decode)
+		case "to":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleFunnelInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.WeekStart = new(WeekStart)
-			*v.WeekStart = WeekStart(r.String(&ruleFunnelInsightWeekStart))
-		case "window_seconds":
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelInsightTz))
+		case "week_start":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelInsightWeekStart))
+		case "window_seconds":
+			if seen&(1<<18) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 18
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&ruleFunnelInsightWindowSeconds)
 		default:
@@ -1917,13 +2182,13 @@ func (v *FunnelInsight) decode(r *contract.Reader) {
 		v.Order = new(FunnelInsightOrder)
 		*v.Order = "ordered"
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("steps")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<17) == 0 {
+	if seen&(1<<18) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
 	}
@@ -2051,49 +2316,57 @@ func (v *FunnelQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 12
 			v.Order = new(FunnelQuestionOrder)
 			*v.Order = FunnelQuestionOrder(r.String(&ruleFunnelQuestionOrder))
-		case "project_id":
+		case "people":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.ProjectID = r.UUID()
-		case "steps":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelQuestionSteps, (*FunnelStep).decode)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "steps":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.To = r.Time()
-		case "tz":
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelQuestionSteps, (*FunnelStep).decode)
+		case "to":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleFunnelQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.WeekStart = new(WeekStart)
-			*v.WeekStart = WeekStart(r.String(&ruleFunnelQuestionWeekStart))
-		case "window_seconds":
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelQuestionTz))
+		case "week_start":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelQuestionWeekStart))
+		case "window_seconds":
+			if seen&(1<<19) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 19
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&ruleFunnelQuestionWindowSeconds)
 		default:
@@ -2119,16 +2392,16 @@ func (v *FunnelQuestion) decode(r *contract.Reader) {
 		v.Order = new(FunnelQuestionOrder)
 		*v.Order = "ordered"
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("steps")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<18) == 0 {
+	if seen&(1<<19) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
 	}
@@ -2276,11 +2549,14 @@ func (v *Insight) decode(r *contract.Reader) {
 	case "stickiness":
 		var x StickinessInsight
 		x.decode(r)
+	case "trends":
+		var x TrendsInsight
+		x.decode(r)
 	case "uniques":
 		var x UniquesInsight
 		x.decode(r)
 	default:
-		r.Variant("kind", "funnel", "lifecycle", "paths", "retention", "sessions", "stickiness", "uniques")
+		r.Variant("kind", "funnel", "lifecycle", "paths", "retention", "sessions", "stickiness", "trends", "uniques")
 		return
 	}
 	v.union = r.Since(start)
@@ -2294,29 +2570,37 @@ func (v *InsightBreakdown) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "prop":
+		case "cohorts":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
-		case "top":
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleInsightBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleInsightBreakdownCohortsItem)
+			})
+		case "prop":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
+		case "top":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleInsightBreakdownTop))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<0) == 0 {
-		r.Missing("prop")
-	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -2370,90 +2654,106 @@ func (v *LifecycleInsight) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleLifecycleInsightBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleInsightEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleLifecycleInsightBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleInsightEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
-		case "to":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.To = r.Time()
-		case "tz":
+			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
-		case "week_start":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
+		case "week_start":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("to")
 	}
 }
@@ -2485,98 +2785,114 @@ func (v *LifecycleQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleLifecycleQuestionBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleQuestionEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleLifecycleQuestionBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleQuestionEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = new(LifecycleQuestionKind)
-			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
-		case "project_id":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.ProjectID = r.UUID()
-		case "to":
+			v.Kind = new(LifecycleQuestionKind)
+			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
-		case "week_start":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -2923,167 +3239,183 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "collapse":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Collapse = new(bool)
-			*v.Collapse = r.Bool()
-		case "count":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "collapse":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Count = new(CountOf)
-			*v.Count = CountOf(r.String(&rulePathsInsightCount))
-		case "depth":
+			v.Collapse = new(bool)
+			*v.Collapse = r.Bool()
+		case "count":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
-		case "end":
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&rulePathsInsightCount))
+		case "depth":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
+		case "end":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
-		case "start":
+			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
+		case "node_prop":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
+		case "people":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.To = r.Time()
-		case "top":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "start":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsInsightTop))
-		case "tz":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
-		case "window_seconds":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsInsightTop))
+		case "tz":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
+		case "window_seconds":
+			if seen&(1<<18) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 18
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsInsightWindowSeconds)
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		v.Collapse = new(bool)
 		*v.Collapse = true
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<16) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<16) == 0 {
+	if seen&(1<<18) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
 	}
@@ -3116,177 +3448,248 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "collapse":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Collapse = new(bool)
-			*v.Collapse = r.Bool()
-		case "count":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "collapse":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Count = new(CountOf)
-			*v.Count = CountOf(r.String(&rulePathsQuestionCount))
-		case "depth":
+			v.Collapse = new(bool)
+			*v.Collapse = r.Bool()
+		case "count":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
-		case "end":
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&rulePathsQuestionCount))
+		case "depth":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
+		case "end":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Kind = new(PathsQuestionKind)
-			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
-		case "project_id":
+			v.Kind = new(PathsQuestionKind)
+			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
+		case "node_prop":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.ProjectID = r.UUID()
-		case "start":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
+		case "people":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.To = r.Time()
-		case "top":
+			v.ProjectID = r.UUID()
+		case "start":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsQuestionTop))
-		case "tz":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
-		case "window_seconds":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsQuestionTop))
+		case "tz":
+			if seen&(1<<18) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 18
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
+		case "window_seconds":
+			if seen&(1<<19) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 19
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsQuestionWindowSeconds)
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		v.Collapse = new(bool)
 		*v.Collapse = true
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<17) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<17) == 0 {
+	if seen&(1<<19) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
+	}
+}
+
+// DecodeJSON reads and checks one PeopleExport. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PeopleExport) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *PeopleExport) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *PeopleExport) decode(r *contract.Reader) {
+	*v = PeopleExport{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.At.decode(r)
+		case "project_id":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ProjectID = r.UUID()
+		case "question":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Question.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("at")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("question")
 	}
 }
 
@@ -3688,49 +4091,57 @@ func (v *RetentionInsight) decode(r *contract.Reader) {
 			seen |= 1 << 9
 			v.Mode = new(RetentionInsightMode)
 			*v.Mode = RetentionInsightMode(r.String(&ruleRetentionInsightMode))
-		case "periods":
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Periods = new(int32)
-			*v.Periods = int32(r.Int(&ruleRetentionInsightPeriods))
-		case "return":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "periods":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Return.decode(r)
-		case "start":
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionInsightPeriods))
+		case "return":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Start.decode(r)
-		case "to":
+			v.Return.decode(r)
+		case "start":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.To = r.Time()
-		case "tz":
+			v.Start.decode(r)
+		case "to":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleRetentionInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionInsightTz))
+		case "week_start":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleRetentionInsightWeekStart))
 		default:
@@ -3759,17 +4170,17 @@ func (v *RetentionInsight) decode(r *contract.Reader) {
 		v.Mode = new(RetentionInsightMode)
 		*v.Mode = "on"
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.Periods = new(int32)
 		*v.Periods = 11
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("return")
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		r.Missing("start")
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("to")
 	}
 }
@@ -3872,56 +4283,64 @@ func (v *RetentionQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 9
 			v.Mode = new(RetentionQuestionMode)
 			*v.Mode = RetentionQuestionMode(r.String(&ruleRetentionQuestionMode))
-		case "periods":
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Periods = new(int32)
-			*v.Periods = int32(r.Int(&ruleRetentionQuestionPeriods))
-		case "project_id":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "periods":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.ProjectID = r.UUID()
-		case "return":
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionQuestionPeriods))
+		case "project_id":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Return.decode(r)
-		case "start":
+			v.ProjectID = r.UUID()
+		case "return":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Start.decode(r)
-		case "to":
+			v.Return.decode(r)
+		case "start":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.To = r.Time()
-		case "tz":
+			v.Start.decode(r)
+		case "to":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleRetentionQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionQuestionTz))
+		case "week_start":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleRetentionQuestionWeekStart))
 		default:
@@ -3947,20 +4366,20 @@ func (v *RetentionQuestion) decode(r *contract.Reader) {
 		v.Mode = new(RetentionQuestionMode)
 		*v.Mode = "on"
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.Periods = new(int32)
 		*v.Periods = 11
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		r.Missing("return")
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("start")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4061,27 +4480,35 @@ func (v *SessionsInsight) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 6
 			v.Kind = SessionsInsightKind(r.String(&ruleSessionsInsightKind))
-		case "to":
+		case "people":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleSessionsInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsInsightTz))
+		case "week_start":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleSessionsInsightWeekStart))
 		default:
@@ -4098,7 +4525,7 @@ func (v *SessionsInsight) decode(r *contract.Reader) {
 	if seen&(1<<6) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4177,34 +4604,42 @@ func (v *SessionsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 6
 			v.Kind = new(SessionsQuestionKind)
 			*v.Kind = SessionsQuestionKind(r.String(&ruleSessionsQuestionKind))
-		case "project_id":
+		case "people":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleSessionsQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsQuestionTz))
+		case "week_start":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleSessionsQuestionWeekStart))
 		default:
@@ -4218,10 +4653,10 @@ func (v *SessionsQuestion) decode(r *contract.Reader) {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4272,90 +4707,106 @@ func (v *StickinessInsight) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleStickinessInsightBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessInsightEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleStickinessInsightBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessInsightEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
-		case "to":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.To = r.Time()
-		case "tz":
+			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
-		case "week_start":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
+		case "week_start":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4387,98 +4838,114 @@ func (v *StickinessQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleStickinessQuestionBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessQuestionEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleStickinessQuestionBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessQuestionEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = new(StickinessQuestionKind)
-			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
-		case "project_id":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.ProjectID = r.UUID()
-		case "to":
+			v.Kind = new(StickinessQuestionKind)
+			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
-		case "week_start":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4537,6 +5004,490 @@ func (v *Times) decode(r *contract.Reader) {
 	}
 }
 
+func (v *TrendsBreakdown) decode(r *contract.Reader) {
+	*v = TrendsBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "by":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.By = new(TrendsBreakdownBy)
+			*v.By = TrendsBreakdownBy(r.String(&ruleTrendsBreakdownBy))
+		case "edges":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
+				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			})
+		case "prop":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleTrendsBreakdownProp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		v.By = new(TrendsBreakdownBy)
+		*v.By = "prop"
+	}
+}
+
+func (v *TrendsFormula) decode(r *contract.Reader) {
+	*v = TrendsFormula{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expression":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Expression = r.String(&ruleTrendsFormulaExpression)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("expression")
+	}
+}
+
+func (v *TrendsInsight) decode(r *contract.Reader) {
+	*v = TrendsInsight{Series: v.Series[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = contract.ReadSlice(r, v.Breakdown, &ruleTrendsInsightBreakdown, (*TrendsBreakdown).decode)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleTrendsInsightBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsInsightFormulas, (*TrendsFormula).decode)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
+		case "series":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
+		case "to":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleTrendsInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("series")
+	}
+	if seen&(1<<9) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+// DecodeJSON reads and checks one TrendsQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *TrendsQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *TrendsQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *TrendsQuestion) decode(r *contract.Reader) {
+	*v = TrendsQuestion{Series: v.Series[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = contract.ReadSlice(r, v.Breakdown, &ruleTrendsQuestionBreakdown, (*TrendsBreakdown).decode)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleTrendsQuestionBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsQuestionFormulas, (*TrendsFormula).decode)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Kind = new(TrendsQuestionKind)
+			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
+		case "project_id":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.ProjectID = r.UUID()
+		case "series":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
+		case "to":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
+		case "tz":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleTrendsQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<9) == 0 {
+		r.Missing("series")
+	}
+	if seen&(1<<10) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<11) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+func (v *TrendsSeries) decode(r *contract.Reader) {
+	*v = TrendsSeries{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "any_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnyOf = contract.ReadSlice(r, v.AnyOf, &ruleTrendsSeriesAnyOf, (*Step).decode)
+		case "cumulative":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cumulative = new(bool)
+			*v.Cumulative = r.Bool()
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleTrendsSeriesEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "first_time":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.FirstTime = new(bool)
+			*v.FirstTime = r.Bool()
+		case "measure":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Measure = new(TrendsMeasure)
+			*v.Measure = TrendsMeasure(r.String(&ruleTrendsSeriesMeasure))
+		case "prop":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleTrendsSeriesProp))
+		case "rolling_days":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.RollingDays = new(int32)
+			*v.RollingDays = int32(r.Int(&ruleTrendsSeriesRollingDays))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Cumulative = new(bool)
+		*v.Cumulative = false
+	}
+	if seen&(1<<4) == 0 {
+		v.FirstTime = new(bool)
+		*v.FirstTime = false
+	}
+	if seen&(1<<5) == 0 {
+		v.Measure = new(TrendsMeasure)
+		*v.Measure = "count"
+	}
+}
+
+func (v *TrendsValue) decode(r *contract.Reader) {
+	*v = TrendsValue{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "gte":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Gte = new(float64)
+			*v.Gte = r.Float(&ruleTrendsValueGte)
+		case "lt":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Lt = new(float64)
+			*v.Lt = r.Float(&ruleTrendsValueLt)
+		case "value":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Value = r.Raw(&ruleTrendsValueValue)
+		default:
+			r.Unknown()
+		}
+	}
+}
+
 func (v *UniquesInsight) decode(r *contract.Reader) {
 	*v = UniquesInsight{}
 	if !r.Object() {
@@ -4553,90 +5504,106 @@ func (v *UniquesInsight) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleUniquesInsightBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesInsightEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleUniquesInsightBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesInsightEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
-		case "to":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.To = r.Time()
-		case "tz":
+			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
-		case "week_start":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
+		case "week_start":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4668,98 +5635,114 @@ func (v *UniquesQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.AsOf = new(AsOf)
 			*v.AsOf = r.Time()
-		case "bucket":
+		case "breakdown":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Bucket = new(Period)
-			*v.Bucket = Period(r.String(&ruleUniquesQuestionBucket))
-		case "event":
+			v.Breakdown = new(CohortBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesQuestionEvent)
-		case "filter":
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleUniquesQuestionBucket))
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesQuestionEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = new(UniquesQuestionKind)
-			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
-		case "project_id":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.ProjectID = r.UUID()
-		case "to":
+			v.Kind = new(UniquesQuestionKind)
+			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
-		case "week_start":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4843,6 +5826,53 @@ func (v *UpdateBoardRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Tiles = new(BoardTiles)
 			*v.Tiles = contract.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateCohortRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateCohortRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateCohortRequest) decode(r *contract.Reader) {
+	*v = UpdateCohortRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleUpdateCohortRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(ReportName)
+			*v.Name = ReportName(r.String(&ruleUpdateCohortRequestName))
+		case "where":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Where = new(CohortClause)
+			(*v.Where).decode(r)
 		default:
 			r.Unknown()
 		}

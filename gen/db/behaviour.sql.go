@@ -314,6 +314,242 @@ func (q *Queries) ArrivalsPrune(ctx context.Context, db DBTX, projectID uuid.UUI
 	return result.RowsAffected(), nil
 }
 
+const cohortListed = `-- name: CohortListed :many
+SELECT c.kind, c.key FROM cohort_people c
+JOIN (SELECT unnest($1::smallint[]) AS kind, unnest($2::text[]) AS key) AS t ON t.kind = c.kind AND t.key = c.key
+WHERE c.project_id = $3 AND c.cohort_id = $4
+`
+
+type CohortListedParams struct {
+	Kinds     []int16
+	Keys      []string
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+}
+
+type CohortListedRow struct {
+	Kind int16
+	Key  string
+}
+
+// Which of these ids are in a list.
+func (q *Queries) CohortListed(ctx context.Context, db DBTX, arg CohortListedParams) ([]CohortListedRow, error) {
+	rows, err := db.Query(ctx, cohortListed,
+		arg.Kinds,
+		arg.Keys,
+		arg.ProjectID,
+		arg.CohortID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CohortListedRow{}
+	for rows.Next() {
+		var i CohortListedRow
+		if err := rows.Scan(&i.Kind, &i.Key); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const cohortNumbers = `-- name: CohortNumbers :many
+
+SELECT p.no FROM cohort_people c
+JOIN persons p ON p.project_id = c.project_id AND p.kind = c.kind AND p.key = c.key
+WHERE c.project_id = $1 AND c.cohort_id = $2
+`
+
+// Lists of people -----------------------------------------------------------------------------------------------------
+// The numbers of the people in a list; who has none has no event in a part.
+func (q *Queries) CohortNumbers(ctx context.Context, db DBTX, projectID uuid.UUID, cohortID uuid.UUID) ([]int32, error) {
+	rows, err := db.Query(ctx, cohortNumbers, projectID, cohortID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var no int32
+		if err := rows.Scan(&no); err != nil {
+			return nil, err
+		}
+		items = append(items, no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const cohortPeople = `-- name: CohortPeople :many
+SELECT c.kind, c.key FROM cohort_people c
+WHERE c.project_id = $1 AND c.cohort_id = $2 AND (c.kind, c.key) > ($3::smallint, $4::text)
+ORDER BY c.kind, c.key LIMIT $5::int
+`
+
+type CohortPeopleParams struct {
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+	AfterKind int16
+	AfterKey  string
+	Most      int32
+}
+
+type CohortPeopleRow struct {
+	Kind int16
+	Key  string
+}
+
+// A page of a list, in its order.
+func (q *Queries) CohortPeople(ctx context.Context, db DBTX, arg CohortPeopleParams) ([]CohortPeopleRow, error) {
+	rows, err := db.Query(ctx, cohortPeople,
+		arg.ProjectID,
+		arg.CohortID,
+		arg.AfterKind,
+		arg.AfterKey,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CohortPeopleRow{}
+	for rows.Next() {
+		var i CohortPeopleRow
+		if err := rows.Scan(&i.Kind, &i.Key); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const cohortPeopleAdd = `-- name: CohortPeopleAdd :execrows
+INSERT INTO cohort_people (project_id, cohort_id, kind, key)
+SELECT $1, $2, t.kind, t.key
+FROM (SELECT DISTINCT unnest($3::smallint[]) AS kind, unnest($4::text[]) AS key) AS t
+ON CONFLICT DO NOTHING
+`
+
+type CohortPeopleAddParams struct {
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+	Kinds     []int16
+	Keys      []string
+}
+
+func (q *Queries) CohortPeopleAdd(ctx context.Context, db DBTX, arg CohortPeopleAddParams) (int64, error) {
+	result, err := db.Exec(ctx, cohortPeopleAdd,
+		arg.ProjectID,
+		arg.CohortID,
+		arg.Kinds,
+		arg.Keys,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const cohortPeopleClear = `-- name: CohortPeopleClear :exec
+DELETE FROM cohort_people c WHERE c.project_id = $1 AND c.cohort_id = $2
+`
+
+func (q *Queries) CohortPeopleClear(ctx context.Context, db DBTX, projectID uuid.UUID, cohortID uuid.UUID) error {
+	_, err := db.Exec(ctx, cohortPeopleClear, projectID, cohortID)
+	return err
+}
+
+const cohortPeopleCount = `-- name: CohortPeopleCount :one
+SELECT count(*) FROM cohort_people c WHERE c.project_id = $1 AND c.cohort_id = $2
+`
+
+func (q *Queries) CohortPeopleCount(ctx context.Context, db DBTX, projectID uuid.UUID, cohortID uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, cohortPeopleCount, projectID, cohortID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const cohortPeopleDeleteAll = `-- name: CohortPeopleDeleteAll :exec
+DELETE FROM cohort_people c WHERE c.project_id = $1
+`
+
+func (q *Queries) CohortPeopleDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, cohortPeopleDeleteAll, projectID)
+	return err
+}
+
+const cohortPeopleForget = `-- name: CohortPeopleForget :exec
+DELETE FROM cohort_people c WHERE c.project_id = $1 AND c.kind = $2 AND c.key = $3
+`
+
+// Takes somebody out of every list of his project.
+func (q *Queries) CohortPeopleForget(ctx context.Context, db DBTX, projectID uuid.UUID, kind int16, key string) error {
+	_, err := db.Exec(ctx, cohortPeopleForget, projectID, kind, key)
+	return err
+}
+
+const cohortPeopleKeep = `-- name: CohortPeopleKeep :execrows
+DELETE FROM cohort_people c WHERE c.project_id = $1 AND c.cohort_id = $2 AND NOT EXISTS (
+    SELECT FROM (SELECT unnest($3::smallint[]) AS kind, unnest($4::text[]) AS key) AS t WHERE t.kind = c.kind AND t.key = c.key)
+`
+
+type CohortPeopleKeepParams struct {
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+	Kinds     []int16
+	Keys      []string
+}
+
+// What is not among these ids leaves the list.
+func (q *Queries) CohortPeopleKeep(ctx context.Context, db DBTX, arg CohortPeopleKeepParams) (int64, error) {
+	result, err := db.Exec(ctx, cohortPeopleKeep,
+		arg.ProjectID,
+		arg.CohortID,
+		arg.Kinds,
+		arg.Keys,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const cohortPeopleRemove = `-- name: CohortPeopleRemove :execrows
+DELETE FROM cohort_people c USING (SELECT unnest($1::smallint[]) AS kind, unnest($2::text[]) AS key) AS t
+WHERE c.project_id = $3 AND c.cohort_id = $4 AND c.kind = t.kind AND c.key = t.key
+`
+
+type CohortPeopleRemoveParams struct {
+	Kinds     []int16
+	Keys      []string
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+}
+
+func (q *Queries) CohortPeopleRemove(ctx context.Context, db DBTX, arg CohortPeopleRemoveParams) (int64, error) {
+	result, err := db.Exec(ctx, cohortPeopleRemove,
+		arg.Kinds,
+		arg.Keys,
+		arg.ProjectID,
+		arg.CohortID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const eventLinksByIDs = `-- name: EventLinksByIDs :many
 SELECT e.id, e.ts, e.received_at, e.user_id, e.anonymous_id FROM events e
 WHERE e.project_id = $1 AND e.id = ANY($2::uuid[]) AND e.id >= $3 AND e.id <= $4

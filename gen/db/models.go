@@ -97,6 +97,27 @@ type BoardTile struct {
 	Width     string
 }
 
+type Cohort struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Clause      json.RawMessage
+	Listed      int64
+	Version     int64
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID
+	UpdatedAt   time.Time
+}
+
+type CohortPerson struct {
+	ProjectID uuid.UUID
+	CohortID  uuid.UUID
+	Kind      int16
+	Key       string
+}
+
 type Event struct {
 	ProjectID      uuid.UUID
 	ID             uuid.UUID

@@ -45,6 +45,7 @@ func (a *App) wireEdge() error {
 		liveAPI:     stream,
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
+		cohortAPI:   a.insights.cohorts,
 		answersAPI:  a.insights.answers,
 		healthAPI:   ready,
 	}

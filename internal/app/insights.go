@@ -19,15 +19,19 @@ type insightsGroup struct {
 	trends  *trends.API
 	saved   *saved.API
 	answers *answers.API
+	cohorts *saved.CohortAPI
 }
 
 func (a *App) wireInsights() *insightsGroup {
 	limits := query.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
-	g := &insightsGroup{trends: trends.NewAPI(trends.New(a.reads, limits, a.homeOf, a.now))}
+	unproven := a.unproven()
+	g := &insightsGroup{trends: trends.NewAPI(trends.New(trends.Options{Reads: a.reads, Limits: limits, Home: a.homeOf, Now: a.now, Unproven: unproven}))}
 	g.saved = saved.NewAPI(saved.New(a.db.Pool, saved.Limits{Reports: a.cfg.MaxReportsPerProject, Boards: a.cfg.MaxBoardsPerProject}), g.trends.CheckQuestion)
+	cohorts := saved.NewCohorts(a.db.Pool, a.behaviour.store, saved.CohortLimits{Cohorts: a.cfg.MaxCohortsPerProject, People: a.cfg.MaxCohortPeople})
 	g.answers = answers.NewAPI(answers.New(answers.Options{
-		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Unproven: a.unproven(),
+		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Cohorts: cohorts.ForQuestions, Unproven: unproven,
 	}))
+	g.cohorts = saved.NewCohortAPI(cohorts, g.answers)
 	return g
 }
 

@@ -60,7 +60,7 @@ func TestBadQuestionsAboutBehaviourNameEveryBadField(t *testing.T) {
 		}
 		return f
 	}
-	type object = map[string]any
+
 	did := object{"op": "did", "event": "e"}
 	for _, c := range []struct {
 		kind string
@@ -106,6 +106,34 @@ func TestBadQuestionsAboutBehaviourNameEveryBadField(t *testing.T) {
 		{"lifecycle", object{"bucket": "1h", "from": "2020-01-01T00:00:00Z"}, "/bucket"},
 		{"stickiness", object{"tz": "EST5EDT6"}, "/tz"},
 		{"uniques", object{"week_start": "friday"}, "/week_start"},
+		{"trends", object{}, "/series"},
+		{"trends", object{"series": []any{}}, "/series"},
+		{"trends", object{"series": many(11, step)}, "/series"},
+		{"trends", object{"series": []any{object{"event": "a", "any_of": many(1, step)}}}, "/series/0/any_of"},
+		{"trends", object{"series": []any{object{"measure": "sum"}, object{"prop": "p"}, object{"measure": "mode"}}}, "/series/2/measure"},
+		{"trends", object{"series": []any{object{"measure": "sum"}, object{"prop": "p"}}}, "/series/0/prop /series/1/prop"},
+		{"trends", object{"series": []any{object{"measure": "sum", "prop": "a.b"}}}, "/series/0/prop"},
+		{"trends", object{"series": []any{object{"measure": "per_person_p50", "first_time": true}, object{"measure": "avg", "prop": "p", "cumulative": true}}},
+			"/series/0/first_time /series/1/cumulative"},
+		{"trends", object{"bucket": "1d", "series": []any{object{"rolling_days": 7}, object{"measure": "users", "rolling_days": 7, "cumulative": true}}},
+			"/series/0/rolling_days /series/1/rolling_days"},
+		{"trends", object{"series": []any{object{"measure": "users", "rolling_days": 7}}}, "/series/0/rolling_days"},
+		{"trends", object{"series": []any{object{"measure": "users", "rolling_days": 367}}}, "/series/0/rolling_days"},
+		{"trends", object{"series": many(1, step), "formulas": []any{object{"expression": "A +"}, object{"expression": "A / B"}, object{"expression": ""}}},
+			"/formulas/2/expression"},
+		{"trends", object{"series": many(1, step), "formulas": []any{object{"expression": "A +"}, object{"expression": "A / B"}}},
+			"/formulas/0/expression /formulas/1/expression"},
+		{"trends", object{"series": many(1, step), "breakdown": []any{object{}, object{"by": "name", "prop": "p"}, object{"prop": "p", "edges": []any{1, 1}}}},
+			"/breakdown/0/prop /breakdown/1/prop /breakdown/2/edges/1"},
+		{"trends", object{"series": many(1, step), "breakdown": many(4, func(int) any { return object{"prop": "p"} })}, "/breakdown"},
+		{"trends", object{"series": many(1, step), "breakdown": []any{object{"by": "name", "edges": []any{1}}, object{"prop": "a[]"}}},
+			"/breakdown/0/edges /breakdown/1/prop"},
+		{"trends", object{"series": many(10, step), "bucket": "1h", "from": "2026-01-01T00:00:00Z", "top": 100, "breakdown": []any{object{"prop": "p"}}}, "/bucket"},
+		{"trends", object{"series": []any{object{"filter": deep(8)}}, "tz": "Moon", "filter": deep(8)},
+			"/filter/filter/filter/filter/filter/filter/filter/filter/filter /series/0/filter/filter/filter/filter/filter/filter/filter/filter/filter /tz"},
+		{"trends", object{"series": many(10, func(i int) any {
+			return object{"any_of": many(10, func(k int) any { return step(10*i + k) })}
+		})}, ""},
 		{"paths", object{"depth": 1, "top": 0}, "/depth /top"},
 		{"paths", object{"depth": 11, "window_seconds": 367 * 86400}, "/depth /window_seconds"},
 		{"paths", object{"start": object{"node": "n", "event": "e"}}, "/start/node"},
@@ -125,6 +153,11 @@ func TestBadQuestionsAboutBehaviourNameEveryBadField(t *testing.T) {
 			"at": object{"period": 8}}, "/at/period"},
 		{"people", object{"question": object{"kind": "lifecycle", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z"},
 			"at": object{}}, "/at/row /at/state"},
+		{"people", object{"question": object{"kind": "trends", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z", "bucket": "1d",
+			"series": many(1, step)}, "at": object{"row": 7, "groups": []any{object{}}, "group": "a"}}, "/at/group /at/groups /at/row /at/series"},
+		{"people", object{"question": object{"kind": "trends", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z", "bucket": "1d",
+			"series": many(1, step), "breakdown": []any{object{"prop": "p", "edges": []any{1, 2}}, object{"by": "name"}}},
+			"at": object{"series": 1, "groups": []any{object{"gte": 3}, object{"lt": 1}}}}, "/at/groups/0 /at/groups/1 /at/series"},
 	} {
 		c.body["project_id"] = x.ProjectID
 		if c.kind != "cohort" && c.kind != "people" {

@@ -35,6 +35,8 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			made[p.Name] = savedReport(x)
 		case "board_id":
 			made[p.Name] = savedBoard(x, savedReport(x))
+		case "cohort_id":
+			made[p.Name] = fixedCohort(x, "c")
 		case "account_id":
 			member := a.Account(t)
 			x.Join(member, "viewer")
@@ -141,11 +143,14 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},
-		"createReport":    func() any { return report("r") },
-		"updateReport":    func() any { return map[string]any{"name": "renamed"} },
-		"createBoard":     func() any { return map[string]any{"name": "b"} },
-		"updateBoard":     func() any { return map[string]any{"tiles": []any{}} },
-		"runMetricsQuery": func() any { return map[string]any{"project_id": project} },
+		"createReport":       func() any { return report("r") },
+		"updateReport":       func() any { return map[string]any{"name": "renamed"} },
+		"createBoard":        func() any { return map[string]any{"name": "b"} },
+		"updateBoard":        func() any { return map[string]any{"tiles": []any{}} },
+		"createCohort":       func() any { return map[string]any{"name": "c", "kind": "live", "where": didE} },
+		"updateCohort":       func() any { return map[string]any{"name": "renamed"} },
+		"changeCohortPeople": func() any { return map[string]any{"user_ids": []string{"u"}} },
+		"runMetricsQuery":    func() any { return map[string]any{"project_id": project} },
 	}
 	make, ok := bodies[op.ID]
 	if q := question(op.ID, project); q != nil {
@@ -166,9 +171,12 @@ func question(id, project string) map[string]any {
 		"askLifecycle":  {},
 		"askStickiness": {},
 		"askUniques":    {},
+		"askTrends":     {"series": []any{step}},
 		"askPaths":      {},
 		"askSessions":   {},
 		"askCohort":     {"where": map[string]any{"op": "did", "event": "e"}},
+		"exportPeople": {"at": map[string]any{}, "question": map[string]any{
+			"kind": "uniques", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z"}},
 		"askPeople": {"at": map[string]any{}, "question": map[string]any{
 			"kind": "uniques", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z"}},
 	}
@@ -177,7 +185,7 @@ func question(id, project string) map[string]any {
 		return nil
 	}
 	q["project_id"] = project
-	if id != "askCohort" && id != "askPeople" {
+	if id != "askCohort" && id != "askPeople" && id != "exportPeople" {
 		q["from"], q["to"] = "2026-03-01T00:00:00Z", "2026-03-08T00:00:00Z"
 	}
 	return q

@@ -31,6 +31,7 @@ type (
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
 	savedAPI    = saved.API
+	cohortAPI   = saved.CohortAPI
 	answersAPI  = answers.API
 	healthAPI   = health
 )
@@ -46,6 +47,7 @@ type server struct {
 	*trendsAPI
 	*auditAPI
 	*savedAPI
+	*cohortAPI
 	*answersAPI
 	*healthAPI
 }

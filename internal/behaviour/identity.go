@@ -1,5 +1,7 @@
 package behaviour
 
+import "github.com/google/uuid"
+
 // Identity says which numbers are one person. The zero value leaves every number as it is.
 type Identity struct {
 	// Canon is the number of the person that each number belongs to; a number beyond its end is its own. A number that is
@@ -14,6 +16,7 @@ type Split struct {
 	TS       int64  // of the event that tells, in microseconds since 1970
 	Received int64  // of the same
 	Tie      uint64 // of its id: parts.Tie
+	ID       uuid.UUID
 	To       uint32
 }
 
@@ -34,4 +37,12 @@ func (s *Split) Before(ts, received int64, tie uint64) bool {
 		return received < s.Received
 	}
 	return tie < s.Tie
+}
+
+// named returns the number of the person whom answers call by the key of a number.
+func (id *Identity) named(no uint32) uint32 {
+	if s, ok := id.Splits[no]; ok {
+		return s.To
+	}
+	return id.Canonical(no)
 }

@@ -32,6 +32,9 @@ var junk = []string{
 	"00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
 }
 
+// JunkIDs returns the ids that count as absent, in lower case and trimmed.
+func JunkIDs() []string { return slices.Clone(junk) }
+
 // Junk says that an id counts as absent.
 func Junk(id string) bool { return slices.Contains(junk, strings.ToLower(strings.TrimSpace(id))) }
 
@@ -158,7 +161,8 @@ func (id *Identity) split(l link) {
 		id.Splits = make(map[uint32]Split)
 	}
 	id.Splits[l.anonymous] = Split{
-		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: l.anonymous,
+		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID),
+		ID: l.event.ID, To: l.anonymous,
 	}
 }
 

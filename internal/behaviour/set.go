@@ -77,3 +77,16 @@ func (s *Set) All() iter.Seq[uint32] {
 		}
 	}
 }
+
+// Intersect leaves the people who are in another set, too.
+func (s *Set) Intersect(other *Set) {
+	s.size = 0
+	for i := range s.words {
+		if other == nil || i >= len(other.words) {
+			s.words[i] = 0
+			continue
+		}
+		s.words[i] &= other.words[i]
+		s.size += bits.OnesCount64(s.words[i])
+	}
+}

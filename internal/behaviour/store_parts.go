@@ -222,6 +222,7 @@ func (w *Work) RemoveProject(ctx context.Context) error {
 	q := w.store.q
 	for _, remove := range []func(context.Context, db.DBTX, uuid.UUID) error{
 		q.PersonsDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
+		q.CohortPeopleDeleteAll,
 	} {
 		if err := remove(ctx, w.tx, w.project); err != nil {
 			return fmt.Errorf("remove the behaviour of a project: %w", err)

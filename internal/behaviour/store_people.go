@@ -59,10 +59,7 @@ func (s *Store) find(
 	if len(keys) == 0 {
 		return numbers, nil, nil
 	}
-	kinds, texts := make([]int16, len(keys)), make([]string, len(keys))
-	for i, k := range keys {
-		kinds[i], texts[i] = int16(k.Kind), k.Key
-	}
+	kinds, texts := columnsOf(keys)
 	rows, err := s.q.PersonsFind(ctx, tx, kinds, texts, project)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find people: %w", err)
@@ -79,10 +76,13 @@ func (s *Store) find(
 	return numbers, missing, nil
 }
 
-// Forget forgets who somebody was, once his events are gone: his number is nobody's, and nothing is linked to him any
-// more. It is not for pruning: links stay when the events that told of them are too old to be kept.
+// Forget forgets who somebody was, once his events are gone: his number is nobody's, he is in no list, and nothing is linked
+// to him any more. It is not for pruning: links stay when the events that told of them are too old to be kept.
 func (w *Work) Forget(ctx context.Context, k PersonKey) error {
 	q := w.store.q
+	if err := q.CohortPeopleForget(ctx, w.tx, w.project, int16(k.Kind), k.Key); err != nil {
+		return fmt.Errorf("take a person out of lists: %w", err)
+	}
 	no, err := q.PersonForget(ctx, w.tx, w.project, int16(k.Kind), k.Key)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil

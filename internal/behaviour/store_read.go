@@ -43,6 +43,7 @@ type View struct {
 	memory  []*parts.Part
 	links   []link  // by anonymous id, in the order
 	merges  []merge // in their order
+	stored  uint32  // the highest number that is stored
 	last    uint32  // the highest number that anybody has
 	conns   chan db.DBTX
 }
@@ -311,6 +312,7 @@ func (l *loose) count(ctx context.Context) error {
 		return fmt.Errorf("read the last number: %w", err)
 	}
 	l.last, l.counted = uint32(last), true
+	l.view.stored = l.last
 	return nil
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/platform/embedded"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/test/crash"
 )
 
 // Options sets the size of the benchmark.
@@ -99,13 +100,18 @@ func (w *world) start(ctx context.Context) error {
 
 // serve starts `nimbus serve` as a process of its own and waits for its ready line.
 func (w *world) serve(ctx context.Context) error {
+	admin, release, err := crash.HoldAddr()
+	if err != nil {
+		return err
+	}
+	defer release()
 	w.server = exec.CommandContext(context.WithoutCancel(ctx), w.Nimbus, "serve")
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
-		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
+		"NIMBUS_ADMIN_ADDR="+admin, "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
 		"NIMBUS_RATE_LIMIT_ENABLED=false",                                      // one key sends more than any real one may
 		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the limits must not cut a measurement off
 	w.server.Env = append(w.server.Env, w.env...)
-	w.admin = "http://127.0.0.1:19464"
+	w.admin = "http://" + admin
 	stderr, err := w.server.StderrPipe()
 	if err != nil {
 		return fmt.Errorf("read the server's log: %w", err)

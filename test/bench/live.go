@@ -21,7 +21,7 @@ func RunLive(ctx context.Context, o Options, streams int) (err error) {
 	if err := w.warmUp(ctx); err != nil {
 		return err
 	}
-	many, err := w.projects(ctx, (streams+watchersEach-1)/watchersEach)
+	many, err := w.tenants(ctx, (streams+watchersEach-1)/watchersEach)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ type shape struct {
 // live measures a shape and prints its row. alone is the cost of the same events without streams, before the memory
 // of the server without them.
 func (w *world) live(ctx context.Context, s shape, alone cpu, before float64) (used cpu, err error) {
-	unwatched, err := w.projects(ctx, 1)
+	unwatched, err := w.tenants(ctx, 1)
 	if err != nil {
 		return cpu{}, err
 	}

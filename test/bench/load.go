@@ -67,7 +67,17 @@ func (w *world) call(ctx context.Context, method, path string, body, out any, st
 	return nil
 }
 
-func (w *world) register(ctx context.Context) error {
+// register makes the account and the project that all questions are asked of.
+func (w *world) register(ctx context.Context) (err error) {
+	if err = w.account(ctx); err != nil {
+		return err
+	}
+	w.project, err = w.create(ctx)
+	return err
+}
+
+// account makes an account, which owns what is created from then on.
+func (w *world) account(ctx context.Context) error {
 	var s struct {
 		AccessToken string `json:"access_token"`
 	}
@@ -76,11 +86,6 @@ func (w *world) register(ctx context.Context) error {
 		return err
 	}
 	w.token = s.AccessToken
-	all, err := w.projects(ctx, 1)
-	if err != nil {
-		return err
-	}
-	w.project = all[0]
 	return nil
 }
 
@@ -90,18 +95,34 @@ type project struct {
 	keyID, secret string
 }
 
-func (w *world) projects(ctx context.Context, n int) ([]*project, error) {
-	all := make([]*project, n)
-	for k := range all {
-		var p struct {
-			Project struct{ ID uuid.UUID }
-			KeyID   string `json:"api_key_id"`
-			Secret  string `json:"api_key_secret"`
+func (w *world) create(ctx context.Context) (*project, error) {
+	var p struct {
+		Project struct{ ID uuid.UUID }
+		KeyID   string `json:"api_key_id"`
+		Secret  string `json:"api_key_secret"`
+	}
+	if err := w.call(ctx, "POST", "/v1/projects", map[string]string{"name": "bench"}, &p, 201); err != nil {
+		return nil, err
+	}
+	return &project{p.Project.ID, p.KeyID, p.Secret}, nil
+}
+
+// tenants makes projects of other accounts, each with as many as it may own by default.
+func (w *world) tenants(ctx context.Context, n int) (all []*project, err error) {
+	const perAccount = 100
+	own := w.token
+	defer func() { w.token = own }()
+	for k := range n {
+		if k%perAccount == 0 {
+			if err := w.account(ctx); err != nil {
+				return nil, err
+			}
 		}
-		if err := w.call(ctx, "POST", "/v1/projects", map[string]string{"name": "bench"}, &p, 201); err != nil {
+		p, err := w.create(ctx)
+		if err != nil {
 			return nil, err
 		}
-		all[k] = &project{p.Project.ID, p.KeyID, p.Secret}
+		all = append(all, p)
 	}
 	return all, nil
 }

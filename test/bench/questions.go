@@ -11,16 +11,12 @@ import (
 	"github.com/bahagh/nimbus/internal/events/history"
 )
 
-// fill loads the rest of the events, runs the background jobs that would have run by then, and prints the size of it
-// all.
+// fill loads the events that are asked about, runs the background jobs that would have run by then, and prints the size of
+// all that is stored.
 func (w *world) fill(ctx context.Context) error {
-	var have int
-	if err := w.pool.QueryRow(ctx, "SELECT count(*) FROM events").Scan(&have); err != nil {
-		return fmt.Errorf("count: %w", err)
-	}
-	s := lately(4, w.Events-have)
-	for have < w.Events {
-		n := min(100, (w.Events-have+999)/1000)
+	s := lately(4, w.Events)
+	for loaded := 0; loaded < w.Events; {
+		n := min(100, (w.Events-loaded+999)/1000)
 		requests, err := requests(s, []*project{w.project}, n, 1000)
 		if err != nil {
 			return err
@@ -28,7 +24,7 @@ func (w *world) fill(ctx context.Context) error {
 		if _, err := w.drive(ctx, requests, 1000, 8); err != nil {
 			return err
 		}
-		have += n * 1000
+		loaded += n * 1000
 	}
 	start := time.Now()
 	store := history.NewStore(w.pool)

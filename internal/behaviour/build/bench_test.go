@@ -85,7 +85,7 @@ func BenchmarkQuestions(b *testing.B) {
 				From: q.From, To: q.To, Names: m.Names, Filter: m.Filter,
 			}, Statistic: m.Statistic, Prop: m.Prop, Bounds: bounds, Workers: 2, By: m.By}
 			if m.By != nil {
-				m.By = scan.NewDictionary(m.By.Prop)
+				m.By = by(scan.NewDictionary(m.By.By[0].Prop))
 			}
 			_, err := m.Run(ctx, v.Headers, v)
 			return err
@@ -112,17 +112,17 @@ func BenchmarkQuestions(b *testing.B) {
 		}},
 		{"people a day", measure(scan.Measure{Statistic: scan.Persons})},
 		{"by page of one name", measure(
-			scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")},
+			scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: by(scan.NewDictionary("page"))},
 		)},
-		{"by plan of all", measure(scan.Measure{By: scan.NewDictionary("plan")})},
+		{"by plan of all", measure(scan.Measure{By: by(scan.NewDictionary("plan"))})},
 		{"by page, two conditions, one name", measure(
-			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")},
+			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: by(scan.NewDictionary("page"))},
 		)},
 		{"by plan, two conditions, all", measure(
-			scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")},
+			scan.Measure{Query: scan.Query{Filter: conditions}, By: by(scan.NewDictionary("plan"))},
 		)},
 		{"sum of amount by plan, all", measure(
-			scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")},
+			scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: by(scan.NewDictionary("plan"))},
 		)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -168,3 +168,5 @@ func steps(converted *atomic.Int64) func(*behaviour.Person) error {
 		return nil
 	}
 }
+
+func by(all ...*scan.Dictionary) *scan.Breakdown { return &scan.Breakdown{By: all} }

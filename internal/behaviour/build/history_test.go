@@ -356,7 +356,7 @@ func (h *history) scan(v *behaviour.View) (reading, error) {
 	slices.Sort(r.people)
 	m := scan.Measure{Query: scan.Query{
 		From: q.From, To: q.To, Identity: v.Identity(0),
-	}, By: &scan.Dictionary{ByName: true}, Prop: "amount", Workers: 2}
+	}, By: by(&scan.Dictionary{ByName: true}), Prop: "amount", Workers: 2}
 	for day := range int64(days + 1) {
 		m.Bounds = append(m.Bounds, start+day*86_400_000_000)
 	}
@@ -369,7 +369,7 @@ func (h *history) scan(v *behaviour.View) (reading, error) {
 		for code, g := range result.Groups {
 			for day, c := range g.Buckets {
 				if c.Count > 0 {
-					r.counts[fmt.Sprint(statistic, m.By.Value(code).Text, day)] = fmt.Sprint(c.Count, c.Sum)
+					r.counts[fmt.Sprint(statistic, m.By.By[0].Value(code).Text, day)] = fmt.Sprint(c.Count, c.Sum)
 				}
 			}
 		}

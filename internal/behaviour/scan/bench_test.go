@@ -136,7 +136,7 @@ func BenchmarkMonth(b *testing.B) {
 			m.Query.From, m.Query.To, m.Bounds, m.Workers = q.From, q.To, monthBounds(), 2
 			measured(b, func() {
 				if m.By != nil {
-					m.By = scan.NewDictionary(m.By.Prop)
+					m.By = by(scan.NewDictionary(m.By.By[0].Prop))
 				}
 				if _, err := m.Run(b.Context(), w.headers, w.memory); err != nil {
 					b.Fatal(err)
@@ -149,20 +149,20 @@ func BenchmarkMonth(b *testing.B) {
 			Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}},
 		}}}
 	b.Run("people", measure(scan.Measure{Statistic: scan.Persons}))
-	b.Run("by plan", measure(scan.Measure{By: scan.NewDictionary("plan")}))
+	b.Run("by plan", measure(scan.Measure{By: by(scan.NewDictionary("plan"))}))
 	b.Run("by page of one name", measure(
-		scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")},
+		scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: by(scan.NewDictionary("page"))},
 	))
-	b.Run("by page of all", measure(scan.Measure{By: scan.NewDictionary("page")}))
+	b.Run("by page of all", measure(scan.Measure{By: by(scan.NewDictionary("page"))}))
 	b.Run("by page, two conditions, one name", measure(
-		scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")},
+		scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: by(scan.NewDictionary("page"))},
 	))
 	b.Run("by plan, two conditions, all", measure(
-		scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")},
+		scan.Measure{Query: scan.Query{Filter: conditions}, By: by(scan.NewDictionary("plan"))},
 	))
 	b.Run(
-		"sum by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")}),
+		"sum by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: by(scan.NewDictionary("plan"))}),
 	)
-	b.Run("people by plan", measure(scan.Measure{Statistic: scan.Persons, By: scan.NewDictionary("plan")}))
+	b.Run("people by plan", measure(scan.Measure{Statistic: scan.Persons, By: by(scan.NewDictionary("plan"))}))
 	b.Run("p90 of amount", measure(scan.Measure{Statistic: scan.Distribution, Prop: "amount"}))
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"math/big"
 	"math/bits"
+	"strconv"
 
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
@@ -95,6 +96,19 @@ func (d Decimal) String() string {
 // Rat returns the number as a fraction.
 func (d Decimal) Rat() *big.Rat {
 	return new(big.Rat).SetFrac(d.big(), scaled(big.NewInt(1), d.scale))
+}
+
+// Float returns the nearest double; infinite when there is none.
+func (d Decimal) Float() float64 {
+	x, _ := strconv.ParseFloat(d.String(), 64) // out of range is infinite
+	return x
+}
+
+// Over returns the nearest double to a quotient.
+func (d Decimal) Over(n int64) float64 {
+	q := d.Rat()
+	x, _ := q.Quo(q, new(big.Rat).SetInt64(n)).Float64()
+	return x
 }
 
 // sumFits says whether so many mantissas none of which is larger than most can be added up in an int64.

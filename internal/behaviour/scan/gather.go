@@ -152,18 +152,19 @@ func (g *gatherer) choose(persons []uint32, kept rowSet, r people) {
 		hi, _ := slices.BinarySearchFunc(persons, r.hi, func(no uint32, hi uint64) int { return compare(uint64(no), hi) })
 		g.selected = sizedTo(g.selected, hi-lo)
 		if kept == nil {
-			g.adjacent = true
 			for i := range g.selected {
 				g.selected[i] = uint32(lo + i)
 			}
-			return
+			g.adjacent = g.plan.Only == nil
+		} else {
+			n := 0
+			for row := lo; row < hi; row++ {
+				g.selected[n] = uint32(row)
+				n += int(kept[row>>6] >> (row & 63) & 1)
+			}
+			g.selected = g.selected[:n]
 		}
-		n := 0
-		for row := lo; row < hi; row++ {
-			g.selected[n] = uint32(row)
-			n += int(kept[row>>6] >> (row & 63) & 1)
-		}
-		g.selected = g.selected[:n]
+		g.onlyAsked(persons)
 		return
 	}
 	for row, no := range persons {
@@ -174,13 +175,31 @@ func (g *gatherer) choose(persons []uint32, kept rowSet, r people) {
 		split, splits := id.Splits[no]
 		switch {
 		case to == no && !splits:
-			if r.has(no) {
+			if r.has(no) && g.plan.asks(no) {
 				g.selected = append(g.selected, uint32(row))
 			}
 		case r.has(to) || splits && r.has(split.To):
 			g.moved = append(g.moved, uint32(row))
 		}
 	}
+}
+
+// onlyAsked drops the selected rows of people who are not considered. The rows of a person are neighbours.
+func (g *gatherer) onlyAsked(persons []uint32) {
+	if g.plan.Only == nil {
+		return
+	}
+	n, last, asked := 0, uint32(0), false
+	for _, row := range g.selected {
+		if no := persons[row]; no != last {
+			last, asked = no, g.plan.Only.Has(no)
+		}
+		if asked {
+			g.selected[n] = row
+			n++
+		}
+	}
+	g.selected = g.selected[:n]
 }
 
 func compare(x, y uint64) int {
@@ -295,7 +314,7 @@ func (g *gatherer) resolve(r people) error {
 		) {
 			to = split.To
 		}
-		if s.person = to; r.has(to) {
+		if s.person = to; r.has(to) && g.plan.asks(to) {
 			kept = append(kept, s)
 			g.last = max(g.last, to)
 		}

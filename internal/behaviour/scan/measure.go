@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"sync"
 
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
@@ -24,15 +25,15 @@ const (
 	Distribution                  // the same, and every number, for percentiles
 )
 
-// Measure is a question that needs no order: a statistic for each bucket and each value of a breakdown. Its Query has
-// neither matchers nor values nor sessions.
+// Measure is a question that needs no order: a statistic for each bucket and each group of a breakdown. Its Query has
+// matchers with OnlyMarked only, and neither values nor sessions.
 type Measure struct {
 	Query
 	Statistic Statistic
-	Prop      string      // of Numbers and Distribution
-	Bounds    []int64     // of the buckets, ascending, in microseconds since 1970; the first is From, the last To
-	By        *Dictionary // the breakdown; nil: none
-	Workers   int         // goroutines, at least 1
+	Prop      string     // of Numbers and Distribution
+	Bounds    []int64    // of the buckets, ascending, in microseconds since 1970; the first is From, the last To
+	By        *Breakdown // nil: none
+	Workers   int        // goroutines, at least 1
 }
 
 // Group is a measure of the events with one value of the breakdown.
@@ -162,9 +163,9 @@ func (w *measurer) columns(columns []int, h *parts.Header, c *parts.Chunk) ([]in
 	if splits {
 		columns = append(columns, parts.ColTie)
 	}
-	props := w.m.Filter.props(nil)
-	if w.m.By != nil && !w.m.By.ByName {
-		props = append(props, w.m.By.Prop)
+	props := w.plan.chunkProps(c)
+	if w.m.By != nil {
+		props = w.m.By.props(props)
 	}
 	if w.m.Statistic >= Numbers {
 		props = append(props, w.m.Prop)
@@ -278,18 +279,18 @@ func (w *measurer) merge(x *measurer) {
 			continue
 		}
 		for i := range g.Buckets {
-			mine.Buckets[i].join(&g.Buckets[i])
+			mine.Buckets[i].Join(&g.Buckets[i])
 		}
-		mine.Whole.join(&g.Whole)
+		mine.Whole.Join(&g.Whole)
 	}
 	for i := range x.all.Buckets {
-		w.all.Buckets[i].join(&x.all.Buckets[i])
+		w.all.Buckets[i].Join(&x.all.Buckets[i])
 	}
-	w.all.Whole.join(&x.all.Whole)
+	w.all.Whole.Join(&x.all.Whole)
 }
 
-// join adds the events, or the other people, of another cell.
-func (c *Cell) join(x *Cell) {
+// Join adds the events, or the other people, of another cell.
+func (c *Cell) Join(x *Cell) {
 	if x.Count == 0 {
 		return
 	}
@@ -316,7 +317,7 @@ func (w *measurer) result() *Result {
 	}
 	for _, g := range w.groups {
 		for i := range g.Buckets {
-			w.all.Buckets[i].join(&g.Buckets[i])
+			w.all.Buckets[i].Join(&g.Buckets[i])
 		}
 	}
 	for _, g := range w.groups {
@@ -326,9 +327,50 @@ func (w *measurer) result() *Result {
 	return &Result{w.groups, w.all}
 }
 
+// Fold makes one group, Rest, of those that are not shown. It is not for people, who may be in several groups.
+func (r *Result) Fold(shown []uint32) {
+	var rest *Group
+	for code, g := range r.Groups {
+		if slices.Contains(shown, code) {
+			continue
+		}
+		if rest == nil {
+			rest = &Group{Buckets: make([]Cell, len(g.Buckets))}
+		}
+		for i := range g.Buckets {
+			rest.Buckets[i].Join(&g.Buckets[i])
+		}
+		rest.Whole.Join(&g.Whole)
+		delete(r.Groups, code)
+	}
+	if rest != nil {
+		r.Groups[Rest] = rest
+	}
+}
+
+// Accumulate makes each bucket hold what the buckets before it hold, too. It is not for people.
+func (g *Group) Accumulate() {
+	for i := 1; i < len(g.Buckets); i++ {
+		g.Buckets[i].Join(&g.Buckets[i-1])
+	}
+}
+
+// Put adds a number to a cell. With keep the cell has percentiles.
+func (c *Cell) Put(number parts.Value, keep bool) {
+	d, ok := decimalOf(number.Text)
+	if !ok || number.Kind != parts.Number {
+		return
+	}
+	c.Join(&Cell{Count: 1, Sum: d, Min: d, Max: d})
+	if keep {
+		x, _ := strconv.ParseFloat(d.String(), 64)
+		c.sample.add(normal(x))
+	}
+}
+
 // sum makes the whole of the buckets.
 func (g *Group) sum() {
 	for i := range g.Buckets {
-		g.Whole.join(&g.Buckets[i])
+		g.Whole.Join(&g.Buckets[i])
 	}
 }

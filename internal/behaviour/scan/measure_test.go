@@ -39,6 +39,8 @@ func bounds(random *rand.Rand) []int64 {
 	return all
 }
 
+func by(all ...*scan.Dictionary) *scan.Breakdown { return &scan.Breakdown{By: all} }
+
 // answer is a measure of a group and a bucket: what is compared.
 type answer struct {
 	count         int64
@@ -60,13 +62,21 @@ func (b *brute) measure(events []parts.Event, m *scan.Measure) map[string]answer
 		if e.TS < m.From || e.TS >= m.To || m.AsOf != 0 && (e.TS >= m.AsOf || e.Received >= m.AsOf) || !b.considered(e) {
 			continue
 		}
+		if m.OnlyMarked && !slices.ContainsFunc(m.Matchers, func(x scan.Matcher) bool {
+			return (len(x.Names) == 0 || slices.Contains(x.Names, e.Name)) && b.fits(x.Filter, e)
+		}) {
+			continue
+		}
 		bucket := 0
 		for e.TS >= m.Bounds[bucket+1] {
 			bucket++
 		}
 		group := "*"
 		if m.By != nil {
-			group = b.text(m.By, e)
+			group = ""
+			for _, d := range m.By.By {
+				group += b.group(d, e) + "|"
+			}
 		}
 		for _, key := range slices.Compact([]string{fmt.Sprint(group, bucket), fmt.Sprint("*", bucket)}) {
 			for _, key := range []string{key, key[:len(key)-len(fmt.Sprint(bucket))] + "-1"} {
@@ -155,7 +165,62 @@ func answers(r *scan.Result, m *scan.Measure) map[string]answer {
 	}
 	put("*", r.All)
 	for code, g := range r.Groups {
-		put(valueText(m.By.Value(code)), g)
+		put(groupText(m.By, code), g)
+	}
+	return out
+}
+
+func groupText(b *scan.Breakdown, code uint32) (text string) {
+	key := b.Key(code)
+	for i, d := range b.By {
+		switch code := key[i]; {
+		case d.Edges == nil:
+			text += valueText(d.Value(code)) + "|"
+		case code == 0:
+			text += "none|"
+		default:
+			gte, lt := d.Range(code)
+			text += fmt.Sprint(gte, "..", lt, "|")
+		}
+	}
+	return text
+}
+
+// group is the text of the group of an event by one dictionary.
+func (b *brute) group(d *scan.Dictionary, e *parts.Event) string {
+	if d.Edges == nil {
+		return b.text(d, e)
+	}
+	v, _ := member(e, d.Prop)
+	n, ok := v.(json.Number)
+	if !ok {
+		return "none"
+	}
+	is, _ := new(big.Rat).SetString(n.String())
+	gte, lt := math.Inf(-1), math.Inf(1)
+	for _, edge := range d.Edges {
+		x, _ := new(big.Rat).SetString(fmt.Sprint(edge))
+		if is.Cmp(x) >= 0 {
+			gte = edge
+		} else if math.IsInf(lt, 1) {
+			lt = edge
+		}
+	}
+	return fmt.Sprint(gte, "..", lt)
+}
+
+func randomBreakdown(random *rand.Rand) *scan.Breakdown {
+	out := &scan.Breakdown{}
+	for range 1 + random.IntN(scan.MaxCombined) {
+		switch random.IntN(4) {
+		case 0:
+			out.By = append(out.By, &scan.Dictionary{ByName: true})
+		case 1:
+			out.By = append(out.By, &scan.Dictionary{Prop: []string{"amount", "plan"}[random.IntN(2)],
+				Edges: [][]float64{{0}, {-1.5, 0.25, 0.3, 10}, {-1e300, 1e300}}[random.IntN(3)]})
+		default:
+			out.By = append(out.By, scan.NewDictionary([]string{"plan", "amount", "nothing"}[random.IntN(3)]))
+		}
 	}
 	return out
 }
@@ -174,11 +239,11 @@ func TestMeasuresAreThoseOfABruteForceReading(t *testing.T) {
 		if random.IntN(3) == 0 {
 			m.AsOf = m.From + random.Int64N(4*dayLong)
 		}
-		switch random.IntN(4) {
-		case 0:
-			m.By = scan.NewDictionary([]string{"plan", "amount", "nothing"}[random.IntN(3)])
-		case 1:
-			m.By = &scan.Dictionary{ByName: true}
+		if random.IntN(2) == 0 {
+			m.By = randomBreakdown(random)
+		}
+		if m.Matchers = q.Matchers; len(m.Matchers) > 0 {
+			m.OnlyMarked = true
 		}
 		b := brute{q: &m.Query}
 		if random.IntN(2) == 0 {
@@ -204,6 +269,43 @@ func TestMeasuresAreThoseOfABruteForceReading(t *testing.T) {
 		}
 		if len(got) != len(want) {
 			t.Fatalf("seed %d, statistic %d: %d answers, want %d", seed, m.Statistic, len(got), len(want))
+		}
+	}
+}
+
+// What is not shown is measured together, and is the same however it comes about.
+func TestTheRestOfABreakdownIsAllThatIsNotShown(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		w := newWorld(t, random, 1+random.IntN(1500), false)
+		m := &scan.Measure{Statistic: scan.Statistic(random.IntN(4)), Prop: "amount", Bounds: bounds(random), Workers: 2, By: randomBreakdown(random)}
+		m.From, m.To = m.Bounds[0], m.Bounds[len(m.Bounds)-1]
+		all, err := m.Run(t.Context(), w.headers, w.memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown []uint32
+		for code := range all.Groups {
+			if random.IntN(2) == 0 {
+				shown = append(shown, code)
+			}
+		}
+		m.By.Show(shown)
+		closed, err := m.Run(t.Context(), w.headers, w.memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := closed.Groups[scan.Rest]
+		if got := len(closed.Groups); rest != nil && got != len(shown)+1 || rest == nil && got != len(all.Groups) {
+			t.Fatalf("seed %d: %d groups, %d of %d are shown", seed, got, len(shown), len(all.Groups))
+		}
+		if rest == nil || m.Statistic == scan.Persons {
+			continue
+		}
+		all.Fold(shown)
+		if got, want := fmt.Sprint(all.Groups[scan.Rest].Whole), fmt.Sprint(rest.Whole); got != want {
+			t.Fatalf("seed %d: the rest is %s folded, %s measured", seed, got, want)
 		}
 	}
 }

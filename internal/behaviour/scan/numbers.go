@@ -49,7 +49,7 @@ func (w *measurer) addNumbers(c *chunk) error {
 			return err
 		}
 		d := func(m int64) Decimal { return Decimal{mantissa: m, scale: n.scale} }
-		g.Buckets[bucket].join(&Cell{Count: count, Sum: d(t.sums[slot]), Min: d(t.lows[slot]), Max: d(t.highs[slot])})
+		g.Buckets[bucket].Join(&Cell{Count: count, Sum: d(t.sums[slot]), Min: d(t.lows[slot]), Max: d(t.highs[slot])})
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (w *measurer) addEach(c *chunk, n *numbers) error {
 			err = w.charge(cell.sample.add(n.float(row)))
 			return
 		}
-		cell.join(&Cell{Count: 1, Sum: d, Min: d, Max: d})
+		cell.Join(&Cell{Count: 1, Sum: d, Min: d, Max: d})
 	})
 	return err
 }
@@ -188,6 +188,11 @@ func (n *numbers) float(row int) float64 {
 	}
 	d, _ := n.decimal(row)
 	x, _ := strconv.ParseFloat(d.String(), 64)
+	return normal(x)
+}
+
+// normal is 0 for what is nearly 0: PostgreSQL has no double for it.
+func normal(x float64) float64 {
 	if math.Abs(x) < 1e-307 {
 		return 0
 	}

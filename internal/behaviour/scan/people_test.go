@@ -243,6 +243,9 @@ func (b *brute) people(events []parts.Event) map[uint32][]string {
 	for i := range sorted {
 		e := &sorted[i]
 		no := b.person(e)
+		if q.Only != nil && !q.Only.Has(no) {
+			continue
+		}
 		s := sessions[no]
 		client, _ := member(e, "session")
 		id, _ := client.(string)
@@ -404,6 +407,14 @@ func randomQuery(random *rand.Rand) *scan.Query {
 	q.Sessions = random.IntN(3) == 0
 	if q.Sessions && random.IntN(2) == 0 {
 		q.SessionProp = "session"
+	}
+	if random.IntN(2) == 0 {
+		q.Only = behaviour.NewSet()
+		for no := range uint32(32) {
+			if random.IntN(2) == 0 {
+				q.Only.Add(no)
+			}
+		}
 	}
 	return q
 }

@@ -31,6 +31,9 @@ type Query struct {
 	SessionProp string
 
 	Identity *behaviour.Identity // nil: every number is a person of its own
+	// Only are the people that People considers, after links and merges; everybody when it is nil. Others take no memory and
+	// little time.
+	Only *behaviour.Set
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64
 }
@@ -49,23 +52,18 @@ type Matcher struct {
 type Dictionary struct {
 	Prop   string // of the value
 	ByName bool   // the name of the event, instead
+	// Edges, ascending, give codes to ranges of numbers instead of to values: see Range. What is no number has none.
+	Edges []float64
+	// As makes of a value the one that stands for it; nil: each value stands for itself.
+	As func(parts.Value) parts.Value
 
 	mu     sync.Mutex
 	codes  map[parts.Value]uint32
 	values []parts.Value
-	closed bool
 }
 
-// NewDictionary is of a prop that takes codes as they come. With only, all other values are Rest.
-func NewDictionary(prop string, only ...parts.Value) *Dictionary {
-	d := &Dictionary{Prop: prop}
-	d.codesOf(only, nil)
-	d.closed = len(only) > 0
-	return d
-}
-
-// Rest is the code of values that a closed dictionary does not have. Its own begin after it.
-const Rest uint32 = 1
+// NewDictionary is of a prop that takes codes as they come.
+func NewDictionary(prop string) *Dictionary { return &Dictionary{Prop: prop} }
 
 // codesOf appends the codes of some values.
 func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
@@ -80,12 +78,11 @@ func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
 			codes = append(codes, 0)
 			continue
 		}
+		if d.As != nil {
+			v = d.As(v)
+		}
 		code, ok := d.codes[v]
-		switch {
-		case ok:
-		case d.closed:
-			code = Rest
-		default:
+		if !ok {
 			code = uint32(len(d.values))
 			d.codes[v] = code
 			d.values = append(d.values, v)
@@ -107,6 +104,9 @@ func (d *Dictionary) encode(p *parts.Prop, codes, table []uint32) (newCodes, new
 
 // local returns the codes that a prop's rows have in the chunk, and appends those of the dictionary, by them, to table.
 func (d *Dictionary) local(p *parts.Prop, memory, table []uint32) (codes, newTable []uint32) {
+	if d.Edges != nil {
+		return d.ranges(p, memory, table)
+	}
 	if p.Numbers == nil {
 		return p.Codes, d.codesOf(p.Values, table)
 	}
@@ -239,6 +239,9 @@ type ref struct {
 }
 
 func (p *plan) chunk(r ref) *parts.Chunk { return &p.parts[r.part].Chunks[r.chunk] }
+
+// asks says whether somebody is considered.
+func (p *plan) asks(no uint32) bool { return p.Only == nil || p.Only.Has(no) }
 
 // refs returns the chunks that may be considered, in order of their days.
 func (p *plan) refs() []ref {

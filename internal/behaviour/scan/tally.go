@@ -1,10 +1,6 @@
 package scan
 
-import (
-	"math"
-
-	"github.com/bahagh/nimbus/internal/behaviour/parts"
-)
+import "math"
 
 // tally is the rows of a chunk by slot: one for each group and bucket that the chunk may have.
 type tally struct {
@@ -20,7 +16,7 @@ type tally struct {
 	all      bool
 
 	memory []uint32 // of slots
-	local  []uint32
+	dims   []dimension
 	inRow  []uint32 // bucket of each row
 	counts []int64
 	sums   []int64
@@ -75,6 +71,11 @@ func (w *measurer) sort(c *chunk) (bool, error) {
 		return false, err
 	}
 	rows = both(rows, fit)
+	marked, err := w.marked(c)
+	if err != nil {
+		return false, err
+	}
+	rows = both(rows, marked)
 	if t.all = rows == nil; !t.all {
 		if t.selected = rows.list(t.selected[:0]); len(t.selected) == 0 {
 			return false, nil
@@ -100,32 +101,25 @@ func (w *measurer) sort(c *chunk) (bool, error) {
 	return true, nil
 }
 
-// breakdown sets the groups of a chunk, and returns that of each row; nil when there is one.
-func (w *measurer) breakdown(c *chunk) ([]uint32, error) {
-	t, by := &w.cells, w.m.By
-	t.groups = t.groups[:0]
-	switch {
-	case by == nil:
-		t.groups = append(t.groups, 0)
-		return nil, nil
-	case by.ByName:
-		t.groups = by.codesOf([]parts.Value{{Kind: parts.String, Text: c.info.Name}}, t.groups)
+// marked returns the rows that fit a matcher, where only those count; nil stands for all.
+func (w *measurer) marked(c *chunk) (rowSet, error) {
+	if !w.m.OnlyMarked {
 		return nil, nil
 	}
-	if k := c.header.Prop(by.Prop); k < 0 || len(c.data[k]) == 0 {
-		t.groups = append(t.groups, 0)
-		return nil, nil
+	out := newRows(c.info.Rows, false)
+	for i, names := range w.plan.matchers {
+		if !names.has(c.info.Name) {
+			continue
+		}
+		fit, err := w.m.Matchers[i].Filter.rows(c)
+		if fit == nil || err != nil {
+			return nil, err
+		}
+		for k := range out {
+			out[k] |= fit[k]
+		}
 	}
-	p, err := c.prop(by.Prop)
-	if err != nil {
-		return nil, err
-	}
-	var codes []uint32
-	codes, t.groups = by.local(p, t.local, t.groups)
-	if p.Numbers != nil {
-		t.local = codes
-	}
-	return codes, nil
+	return out, nil
 }
 
 // bucketRows says in which bucket each time is. Times out of the bounds, whose rows are not considered, are in the

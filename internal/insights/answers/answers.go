@@ -28,6 +28,8 @@ type Options struct {
 	Now     func() time.Time
 	// Home returns the calendar of a project, for the questions that name none.
 	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
+	// Cohorts returns the saved cohorts of a project, for the questions that name one.
+	Cohorts func(ctx context.Context, project uuid.UUID) ([]Cohort, error)
 	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
 	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }
@@ -53,75 +55,164 @@ type outcome struct {
 	fromEvents bool
 }
 
-// maxRetries bounds how many damaged days one question reads anew.
-const maxRetries = 8
-
-// run scans what a question needs and adds everybody to operators of its kind, which it merges. after is called with the view
-// before it is closed.
-func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *scan.Query, fresh func() T, after func(v *behaviour.View, op T) error) (outcome, error) {
+// run scans what a question needs and adds everybody whom it considers to operators of its kind, which it merges. after is called
+// with the view before it is closed: with the operator of all, and those of the cohorts that the answer is broken down by.
+func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, r *resolver, fresh func() T,
+	after func(v *behaviour.View, all T, groups []T) error) (outcome, error) {
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return outcome{}, fmt.Errorf("take a turn: %w", err)
 	}
-	var doubt []int32
-	back := int64(behaviour.SessionLength)
-	for {
-		read := *q
-		if q.Sessions {
-			read.From = max(0, q.From-back)
+	for back := int64(behaviour.SessionLength); ; back *= 4 {
+		reading := &reading[T]{s: s, project: project, r: r, query: r.query, fresh: fresh, after: after}
+		if r.query.Sessions {
+			reading.query.From = max(0, r.query.From-back)
 		}
-		o, err := once(ctx, s, project, q.From, &read, doubt, fresh, after)
-		var damaged *damagedDay
-		switch {
-		case errors.Is(err, errSessionUnderWay):
-			back *= 4
-		case errors.As(err, &damaged) && len(doubt) < maxRetries:
-			doubt = append(doubt, damaged.day)
-		default:
-			return o, s.refusal(err)
+		if err := reading.once(ctx); !errors.Is(err, errSessionUnderWay) {
+			return reading.outcome, s.refusal(err)
 		}
 	}
+}
+
+// views opens views for questions.
+func (s *Service) views() *query.Views {
+	return &query.Views{Store: s.o.Store, Timeout: s.o.Timeout, Unproven: s.o.Unproven}
+}
+
+// inView calls fn with a view of the days that a query meets.
+func (s *Service) inView(ctx context.Context, project uuid.UUID, q *scan.Query, fn func(v *behaviour.View) error) (o outcome, err error) {
+	if err := turns.Heavy(ctx, project.String()); err != nil {
+		return o, fmt.Errorf("take a turn: %w", err)
+	}
+	first, last := days(q)
+	err = s.views().View(ctx, project, first, last, func(v *behaviour.View) error {
+		o = outcome{fromEvents: len(v.Unproven) > 0}
+		for _, h := range v.Headers {
+			for i := range h.Chunks {
+				o.scanned += int64(h.Chunks[i].Rows)
+			}
+		}
+		return fn(v)
+	})
+	return o, s.refusal(err)
 }
 
 // errSessionUnderWay says that somebody's sessions may have been cut wrongly, because one was under way where the scan began.
 var errSessionUnderWay = errors.New("a session was under way where the scan began")
 
-// once is run, read once. from is where the question begins, which the scan may begin before.
-func once[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, from int64, q *scan.Query, doubt []int32, fresh func() T,
-	after func(v *behaviour.View, op T) error) (o outcome, err error) {
-	var unproven []int32
-	var underWay atomic.Bool
-	first, last := days(q)
-	err = s.o.Store.View(ctx, project, first, last, s.o.Timeout, doubt, func(v *behaviour.View) error {
-		unproven = v.Unproven
-		return s.scan(ctx, v, q, &o, func(each []func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error) {
-			ops := make([]T, workers)
-			for i := range ops {
-				op := fresh()
-				ops[i] = op
-				each = append(each, func(p *behaviour.Person) error {
-					if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, from) {
-						underWay.Store(true)
-						return nil
-					}
-					op.Add(p)
-					return nil
-				})
-			}
-			return each, func() error {
-				if underWay.Load() {
-					return errSessionUnderWay
-				}
-				for _, op := range ops[1:] {
-					ops[0].Merge(op)
-				}
-				return after(v, ops[0])
-			}
-		})
-	})
-	if len(unproven) > 0 && s.o.Unproven != nil {
-		s.o.Unproven(ctx, project, unproven)
+// reading is run, read once.
+type reading[T operator[T]] struct {
+	s       *Service
+	project uuid.UUID
+	r       *resolver
+	query   scan.Query // that of the resolver, which may begin earlier
+	fresh   func() T
+	after   func(v *behaviour.View, all T, groups []T) error
+	outcome outcome
+}
+
+func (o *reading[T]) once(ctx context.Context) error {
+	first, last := days(&o.query)
+	if since, until, ok := o.r.who.days(); ok {
+		first, last = min(first, since), max(last, until)
 	}
-	return o, err
+	return o.s.views().View(ctx, o.project, first, last, func(v *behaviour.View) error {
+		o.outcome = outcome{fromEvents: len(v.Unproven) > 0}
+		return o.answer(ctx, v)
+	})
+}
+
+// answer asks first who is considered, and then the question.
+func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
+	q := &o.query
+	q.Identity, q.Memory = v.Identity(q.AsOf), o.s.o.Memory
+	if err := o.r.fill(ctx, v, q.Identity); err != nil {
+		return err
+	}
+	var sets []*behaviour.Set
+	var err error
+	if q.Only, sets, err = o.s.audience(ctx, v, o.r.who, q.Identity, &o.outcome); err != nil {
+		return err
+	}
+	var underWay atomic.Bool
+	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets) }
+	all, err := pass(ctx, o.s, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
+		if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, o.r.query.From) {
+			underWay.Store(true)
+		}
+		return !underWay.Load()
+	})
+	switch {
+	case err != nil:
+		return err
+	case underWay.Load():
+		return errSessionUnderWay
+	}
+	return o.after(v, all.whole, all.groups)
+}
+
+// pass hands everybody of a scan to operators, whom it asks for one a worker, and merges them. Those whom ok is false of it leaves
+// out; nil is true of everybody.
+func pass[T operator[T]](ctx context.Context, s *Service, v *behaviour.View, q *scan.Query, o *outcome, fresh func() T,
+	ok func(*behaviour.Person) bool) (T, error) {
+	for _, h := range v.Headers {
+		for i := range h.Chunks {
+			if h.Chunks[i].MaxTS >= q.From && h.Chunks[i].MinTS < q.To {
+				o.scanned += int64(h.Chunks[i].Rows)
+			}
+		}
+	}
+	ops := make([]T, workers)
+	var each []func(*behaviour.Person) error
+	for i := range ops {
+		op := fresh()
+		ops[i] = op
+		each = append(each, func(p *behaviour.Person) error {
+			if ok == nil || ok(p) {
+				op.Add(p)
+			}
+			return nil
+		})
+	}
+	if err := scan.People(ctx, q, v.Headers, v, each...); err != nil {
+		return ops[0], err
+	}
+	for _, op := range ops[1:] {
+		ops[0].Merge(op)
+	}
+	return ops[0], nil
+}
+
+// grouped is an operator of everybody and one of each cohort that the answer is broken down by.
+type grouped[T operator[T]] struct {
+	whole  T
+	groups []T
+	sets   []*behaviour.Set // who is in each cohort
+}
+
+func newGrouped[T operator[T]](fresh func() T, sets []*behaviour.Set) *grouped[T] {
+	g := &grouped[T]{whole: fresh(), sets: sets}
+	for range sets {
+		g.groups = append(g.groups, fresh())
+	}
+	return g
+}
+
+// Add adds a person, to every cohort that he is in, too.
+func (g *grouped[T]) Add(p *behaviour.Person) {
+	g.whole.Add(p)
+	for i, set := range g.sets {
+		if set.Has(p.No) {
+			g.groups[i].Add(p)
+		}
+	}
+}
+
+// Merge adds what another found.
+func (g *grouped[T]) Merge(other *grouped[T]) {
+	g.whole.Merge(other.whole)
+	for i := range g.groups {
+		g.groups[i].Merge(other.groups[i])
+	}
 }
 
 // cutRight says whether a person's sessions that reach from or more are what they would be had all his events been read, and not
@@ -141,41 +232,12 @@ func cutRight(all []behaviour.Session, since, from int64) bool {
 	return true
 }
 
-// scan runs the query over a view. start returns what takes the people, and what is done with the result.
-func (s *Service) scan(ctx context.Context, v *behaviour.View, q *scan.Query, o *outcome,
-	start func([]func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error)) error {
-	o.fromEvents = len(v.Unproven) > 0
-	for _, h := range v.Headers {
-		for i := range h.Chunks {
-			o.scanned += int64(h.Chunks[i].Rows)
-		}
-	}
-	own := *q
-	own.Identity, own.Memory = v.Identity(q.AsOf), s.o.Memory
-	each, done := start(nil)
-	if err := scan.People(ctx, &own, v.Headers, v, each...); err != nil {
-		var part *scan.DamagedPart
-		if errors.As(err, &part) {
-			return &damagedDay{v.Day(part.Part), err}
-		}
-		return err
-	}
-	return done()
-}
-
-// damagedDay is a day of which a part is damaged.
-type damagedDay struct {
-	day int32
-	err error
-}
-
-func (d *damagedDay) Error() string { return fmt.Sprintf("day %d: %v", d.day, d.err) }
-func (d *damagedDay) Unwrap() error { return d.err }
-
 // refusal turns what a question may not have into the answer that says so.
 func (s *Service) refusal(err error) error {
 	var column *scan.ErrNoColumn
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, scan.ErrTooLarge):
 		return problem.Wrap(err, problem.CodeQueryTooHeavy, "This question needs more memory than one may have: shorten the range, or ask for fewer events.")
 	case errors.Is(err, behaviour.ErrBehind):
@@ -207,8 +269,8 @@ func within(q *scan.Query, r query.Range) {
 	q.From, q.To = max(r.From, 0), r.To
 }
 
-// name is how an answer writes a person.
-func name(k behaviour.PersonKey) string {
+// Name is how an answer writes a person.
+func Name(k behaviour.PersonKey) string {
 	if k.Kind == behaviour.Anonymous {
 		return "a:" + k.Key
 	}

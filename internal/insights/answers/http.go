@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,8 +19,11 @@ import (
 
 // API is the part of the contract's server that answers questions about behaviour.
 type API struct {
-	s    *Service
-	home query.Home // of the project in question, from begin on
+	s *Service
+	// Of the project in question, from begin on.
+	home    query.Home
+	now     time.Time                // the moment of a question that names none
+	cohorts func() ([]Cohort, error) // its saved cohorts
 }
 
 // NewAPI returns the operations.
@@ -30,14 +34,17 @@ type ask struct {
 	project uuid.UUID
 	began   time.Time
 	scope   scope
+	who     *audience
 	outcome outcome
 }
 
-// begin returns the operations on one project, whose calendar they know.
+// begin returns the operations on one project, whose calendar they know. Its cohorts are read when a question names one.
 func (a *API) begin(ctx context.Context, project uuid.UUID) (*API, *ask, error) {
 	begun := &ask{project: project, began: a.s.o.Now()}
 	home, err := a.s.o.Home(ctx, project)
-	return &API{s: a.s, home: home}, begun, err
+	return &API{s: a.s, home: home, now: begun.began, cohorts: sync.OnceValues(func() ([]Cohort, error) {
+		return a.s.o.Cohorts(ctx, project)
+	})}, begun, err
 }
 
 func (a *API) resolver(at string) *resolver {
@@ -53,7 +60,7 @@ func (a *ask) meta(now time.Time, in query.Range, definition string, incomplete 
 		source = api.InsightSourceEvents
 	}
 	return api.InsightMeta{
-		Exact: true, Definition: definition, Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
+		Exact: true, Definition: definition + a.who.words(), Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
 		From: a.scope.time(in.From), To: a.scope.time(in.To), IncompleteFrom: incomplete, Source: source,
 		Scanned: a.outcome.scanned, TookMs: float64(now.Sub(a.began).Microseconds()) / 1000,
 	}

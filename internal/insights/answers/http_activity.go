@@ -18,7 +18,8 @@ type lifecycleAsk struct {
 func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, error) {
 	r := a.resolver(at)
 	l := &lifecycleAsk{resolver: r}
-	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.audience(a, &l.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
 	l.question = activity.LifecycleQuestion{Active: r.active(v.Event), AsOf: l.scope.asOf}
 	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, 1) {
 		l.question.Cut(c, l.scope.Range)
@@ -47,20 +48,39 @@ func (a *API) AskLifecycle(ctx context.Context, request api.AskLifecycleRequestO
 	if err != nil {
 		return nil, err
 	}
-	var rows []activity.LifecycleRow
-	begun.scope = l.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &l.query, func() *activity.Lifecycle { return activity.NewLifecycle(l.question) },
-		func(_ *behaviour.View, op *activity.Lifecycle) error { rows = op.Answer(); return nil })
+	var out api.AskLifecycle200JSONResponse
+	begun.scope, begun.who = l.scope, l.who
+	begun.outcome, err = run(ctx, a.s, begun.project, l.resolver, func() *activity.Lifecycle { return activity.NewLifecycle(l.question) },
+		func(_ *behaviour.View, all *activity.Lifecycle, groups []*activity.Lifecycle) error {
+			out.Rows = l.rows(all.Answer())
+			for i, g := range groups {
+				value, cohort := l.who.group(i)
+				out.Groups = append(out.Groups, api.LifecycleGroup{Value: value, Cohort: cohort, Rows: l.rows(g.Answer())})
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	out := api.AskLifecycle200JSONResponse{Rows: make([]api.LifecycleRow, len(rows))}
-	for i, row := range rows {
-		out.Rows[i] = api.LifecycleRow{Start: l.scope.time(row.Start), New: int64(row.New), Returning: int64(row.Returning),
-			Resurrecting: int64(row.Resurrecting), Dormant: int64(row.Dormant), Complete: row.Complete}
-	}
 	out.Meta = begun.meta(a.s.o.Now(), whole(l.question.Bounds), activity.LifecycleDefinition(&l.question), l.scope.incomplete(l.question.Bounds))
 	return out, nil
+}
+
+func (l *lifecycleAsk) rows(in []activity.LifecycleRow) []api.LifecycleRow {
+	out := make([]api.LifecycleRow, len(in))
+	for i, row := range in {
+		out[i] = api.LifecycleRow{Start: l.scope.time(row.Start), New: int64(row.New), Returning: int64(row.Returning),
+			Resurrecting: int64(row.Resurrecting), Dormant: int64(row.Dormant), Complete: row.Complete}
+	}
+	return out
+}
+
+// cohortsOf are the cohorts that an answer is broken down by.
+func cohortsOf(b *api.CohortBreakdown) []string {
+	if b == nil {
+		return nil
+	}
+	return b.Cohorts
 }
 
 // whole is the range of the periods between bounds.
@@ -77,7 +97,8 @@ type stickinessAsk struct {
 func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, error) {
 	r := a.resolver(at)
 	s := &stickinessAsk{resolver: r}
-	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.audience(a, &s.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
 	s.question = activity.StickinessQuestion{Active: r.active(v.Event)}
 	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, 1) {
 		s.question.Cut(c, s.scope.Range)
@@ -101,15 +122,26 @@ func (a *API) AskStickiness(ctx context.Context, request api.AskStickinessReques
 	if err != nil {
 		return nil, err
 	}
-	var answer activity.StickinessAnswer
-	begun.scope = s.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &s.query, func() *activity.Stickiness { return activity.NewStickiness(s.question) },
-		func(_ *behaviour.View, op *activity.Stickiness) error { answer = op.Answer(); return nil })
+	var out api.AskStickiness200JSONResponse
+	begun.scope, begun.who = s.scope, s.who
+	begun.outcome, err = run(ctx, a.s, begun.project, s.resolver, func() *activity.Stickiness { return activity.NewStickiness(s.question) },
+		func(_ *behaviour.View, all *activity.Stickiness, groups []*activity.Stickiness) error {
+			answer := all.Answer()
+			out.Periods, out.People = int32(answer.Periods), int64(answer.People)
+			out.Exactly, out.AtLeast = int64s(answer.Exactly), int64s(answer.AtLeast)
+			for i, g := range groups {
+				answer := g.Answer()
+				value, cohort := s.who.group(i)
+				out.Groups = append(out.Groups, api.StickinessGroup{Value: value, Cohort: cohort, People: int64(answer.People),
+					Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast)})
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	return api.AskStickiness200JSONResponse{Periods: int32(answer.Periods), People: int64(answer.People), Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast),
-		Meta: begun.meta(a.s.o.Now(), whole(s.question.Bounds), activity.StickinessDefinition(&s.question), s.scope.incomplete(s.question.Bounds))}, nil
+	out.Meta = begun.meta(a.s.o.Now(), whole(s.question.Bounds), activity.StickinessDefinition(&s.question), s.scope.incomplete(s.question.Bounds))
+	return out, nil
 }
 
 type uniquesAsk struct {
@@ -121,7 +153,8 @@ type uniquesAsk struct {
 func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
 	r := a.resolver(at)
 	u := &uniquesAsk{resolver: r}
-	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.audience(a, &u.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
 	u.question = activity.UniquesQuestion{Active: r.active(v.Event), Range: u.scope.Range}
 	if v.Bucket != nil {
 		if c := u.scope.calendar(string(*v.Bucket), ""); r.periods(c, u.scope.Range, 1) {
@@ -147,17 +180,30 @@ func (a *API) AskUniques(ctx context.Context, request api.AskUniquesRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	var answer activity.UniquesAnswer
-	begun.scope = u.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &u.query, func() *activity.Uniques { return activity.NewUniques(u.question) },
-		func(_ *behaviour.View, op *activity.Uniques) error { answer = op.Answer(); return nil })
+	var out api.AskUniques200JSONResponse
+	begun.scope, begun.who = u.scope, u.who
+	begun.outcome, err = run(ctx, a.s, begun.project, u.resolver, func() *activity.Uniques { return activity.NewUniques(u.question) },
+		func(_ *behaviour.View, all *activity.Uniques, groups []*activity.Uniques) error {
+			out.Total, out.Series = u.series(all)
+			for i, g := range groups {
+				value, cohort := u.who.group(i)
+				group := api.UniquesGroup{Value: value, Cohort: cohort}
+				group.Total, group.Series = u.series(g)
+				out.Groups = append(out.Groups, group)
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	out := api.AskUniques200JSONResponse{Total: int64(answer.Total)}
-	for i, n := range answer.Series {
-		out.Series = append(out.Series, api.UniquesPoint{Start: u.scope.time(answer.Starts[i]), People: int64(n)})
-	}
 	out.Meta = begun.meta(a.s.o.Now(), u.scope.Range, activity.UniquesDefinition(&u.question), u.scope.incomplete(u.question.Bounds))
 	return out, nil
+}
+
+func (u *uniquesAsk) series(op *activity.Uniques) (total int64, series []api.UniquesPoint) {
+	answer := op.Answer()
+	for i, n := range answer.Series {
+		series = append(series, api.UniquesPoint{Start: u.scope.time(answer.Starts[i]), People: int64(n)})
+	}
+	return int64(answer.Total), series
 }

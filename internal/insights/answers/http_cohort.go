@@ -2,12 +2,17 @@ package answers
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/insights/cohorts"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
@@ -19,36 +24,170 @@ const (
 	maxClauses     = 50
 )
 
+// codeUnknownCohort is the code of a field that names a cohort which the project does not have.
+const codeUnknownCohort = "unknown_cohort"
+
+// clauses reads what the clauses of one pass over the people ask.
+type clauses struct {
+	*resolver
+	asOf   int64
+	stored func() ([]Cohort, error) // the saved cohorts of the project
+	count  int                      // clauses of the cohort at hand
+	inside []Cohort                 // the cohorts whose clauses lead here, the outermost first
+}
+
+func (a *API) clauses(r *resolver, asOf int64, bots *bool) *clauses {
+	r.query.AsOf, r.query.Filter = asOf, considered(nil, value(bots))
+	return &clauses{resolver: r, asOf: asOf, stored: a.cohorts}
+}
+
 // cohortAsk is a cohort, resolved.
 type cohortAsk struct {
-	*resolver
-	asOf     int64
-	clauses  int
+	*clauses
 	question cohorts.Question
 }
 
 func (a *API) cohort(at string, v *api.CohortQuestion) (*cohortAsk, error) {
-	c := &cohortAsk{resolver: a.resolver(at), asOf: a.s.o.Now().UnixMicro()}
+	asOf := a.now.UnixMicro()
 	if v.AsOf != nil {
-		c.asOf = v.AsOf.UnixMicro()
+		asOf = v.AsOf.UnixMicro()
 	}
-	c.query.AsOf = c.asOf
-	c.query.Filter = considered(nil, value(v.IncludeBots))
+	c := &cohortAsk{clauses: a.clauses(a.resolver(at), asOf, v.IncludeBots)}
 	c.question.Where = c.clause("where", &v.Where, 1)
-	c.query.From, c.query.To = 0, c.asOf
-	return c, c.err()
+	return c, c.ready()
 }
 
-func (c *cohortAsk) clause(field string, v *api.CohortClause, depth int) (out cohorts.Clause) {
-	c.clauses++
+// ready sets what is read. Where the clause can hold only of people who did something, the others need no row.
+func (c *cohortAsk) ready() error {
+	if err := c.err(); err != nil {
+		return err
+	}
+	if !c.question.Everybody() {
+		c.marked()
+	}
+	within(&c.query, c.question.Reads().Clip(query.Range{From: 0, To: c.asOf}))
+	return nil
+}
+
+// audience reads whom a question considers, and the cohorts that it is broken down by.
+func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, groups []string, bots *bool) {
+	if people == nil && len(groups) == 0 {
+		return
+	}
+	c := a.clauses(newResolver(r.at), s.asOf, bots)
+	r.who = &audience{resolver: c.resolver}
+	if people != nil {
+		r.who.people = true
+		r.who.wheres = append(r.who.wheres, c.clause("people", people, 1))
+	}
+	for i, ref := range groups {
+		c.count = 0
+		found, where := c.in("breakdown/cohorts/"+strconv.Itoa(i), ref)
+		r.who.groups, r.who.wheres = append(r.who.groups, found), append(r.who.wheres, where)
+	}
+	r.bad, r.fault = append(r.bad, c.bad...), c.fault
+	if len(c.bad) == 0 && c.fault == nil {
+		r.who.reads(s.asOf)
+	}
+}
+
+// group is how an answer writes a cohort that it is broken down by.
+func (a *audience) group(i int) (api.GroupValue, *string) {
+	return jsonOf(parts.Value{Kind: parts.String, Text: a.groups[i].ID.String()}), &a.groups[i].Name
+}
+
+// by reads by what an answer is broken down: a property, or cohorts.
+func (r *resolver) by(prop *string, cohorts *api.CohortRefs) (byProp bool, groups []string) {
+	switch {
+	case prop == nil && cohorts == nil:
+		r.refuse("breakdown", contract.CodeRequired, "needs prop or cohorts")
+	case prop != nil && cohorts != nil:
+		r.refuse("breakdown/cohorts", "conflict", "cannot be combined with prop")
+	}
+	return prop != nil, value(cohorts)
+}
+
+// in reads the clause that somebody is in a saved cohort, which is named by its id or its name.
+func (c *clauses) in(field, ref string) (Cohort, cohorts.Clause) {
+	cohort, ok := c.find(field, ref)
+	out := cohorts.Clause{Op: cohorts.In, Label: "are in the cohort " + cohort.Name}
+	if !ok {
+		return cohort, out
+	}
+	if cohort.Where == nil {
+		if c.lists[cohort.ID] == nil {
+			c.lists[cohort.ID] = &behaviour.Set{}
+		}
+		out.Set = c.lists[cohort.ID]
+		return cohort, out
+	}
+	c.inside = append(c.inside, cohort)
+	defer func() { c.inside = c.inside[:len(c.inside)-1] }()
+	if first := slices.IndexFunc(c.inside, func(x Cohort) bool { return x.ID == cohort.ID }); first < len(c.inside)-1 {
+		names := make([]string, 0, len(c.inside))
+		for _, x := range c.inside[first:] {
+			names = append(names, x.Name)
+		}
+		c.refuse(field, "circle", "leads in a circle: "+strings.Join(names, " in "))
+		return cohort, out
+	}
+	out.Clauses = []cohorts.Clause{c.kept(field, cohort)}
+	return cohort, out
+}
+
+// kept reads the clause of a saved cohort. What is wrong with it is wrong with the field that names it.
+func (c *clauses) kept(field string, cohort Cohort) cohorts.Clause {
+	var where api.CohortClause
+	if err := json.Unmarshal(cohort.Where, &where); err != nil {
+		c.fault = fmt.Errorf("read the clause of cohort %s: %w", cohort.ID, err)
+		return cohorts.Clause{Op: cohorts.In}
+	}
+	count, outer := c.count, c.pin
+	if c.count = 0; outer == nil {
+		c.pin = &pin{field, cohort.Name}
+	}
+	out := c.clause("where", &where, 1)
+	c.count, c.pin = count, outer
+	return out
+}
+
+// find returns the cohort that an id or a name is of.
+func (c *clauses) find(field, ref string) (Cohort, bool) {
+	all, err := c.stored()
+	if err != nil {
+		c.fault = err
+		return Cohort{Name: ref}, false
+	}
+	var named []Cohort
+	for _, x := range all {
+		if strings.EqualFold(x.ID.String(), ref) {
+			return x, true
+		}
+		if x.Name == ref {
+			named = append(named, x)
+		}
+	}
+	switch len(named) {
+	case 0:
+		c.refuse(field, codeUnknownCohort, "must be the id or the name of a cohort of this project, and "+strconv.Quote(ref)+" is none")
+	case 1:
+		return named[0], true
+	default:
+		c.refuse(field, "ambiguous", "is the name of "+strconv.Itoa(len(named))+" cohorts: use the id of one")
+	}
+	return Cohort{Name: ref}, false
+}
+
+func (c *clauses) clause(field string, v *api.CohortClause, depth int) (out cohorts.Clause) {
+	c.count++
 	switch {
 	case depth > maxClauseDepth:
 		c.refuse(field, contract.CodeTooDeep, "a cohort is at most "+strconv.Itoa(maxClauseDepth)+" levels deep")
 		return out
-	case c.clauses == maxClauses+1:
+	case c.count == maxClauses+1:
 		c.refuse(field, contract.CodeTooLarge, "is one clause more than a cohort may have: "+strconv.Itoa(maxClauses))
 		return out
-	case c.clauses > maxClauses:
+	case c.count > maxClauses:
 		return out
 	}
 	variant, err := v.ValueByDiscriminator()
@@ -68,23 +207,27 @@ func (c *cohortAsk) clause(field string, v *api.CohortClause, depth int) (out co
 		out.Op, out.Clauses = cohorts.Not, []cohorts.Clause{c.clause(field+"/clause", &v.Clause, depth+1)}
 	case api.ClauseDid:
 		out = cohorts.Clause{Op: cohorts.Did, Marks: c.step(field, v.Event, v.Filter), Times: c.times(field+"/times", v.Times), Label: label(v.Event)}
-		out.Within = c.within(field+"/within", v.Within)
+		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 	case api.ClauseFirst:
-		out = cohorts.Clause{Op: cohorts.First, Marks: c.step(field, v.Event, v.Filter), Within: c.within(field+"/within", &v.Within), Label: label(v.Event)}
+		out = cohorts.Clause{Op: cohorts.First, Marks: c.step(field, v.Event, v.Filter), Label: label(v.Event)}
+		out.Within, out.WithinLabel = c.within(field+"/within", &v.Within)
 	case api.ClauseSequence:
-		out = cohorts.Clause{Op: cohorts.Sequence, Window: or(v.WindowSeconds, 7*24*3600) * query.Second, Within: c.within(field+"/within", v.Within)}
+		out = cohorts.Clause{Op: cohorts.Sequence, Window: or(v.WindowSeconds, 7*24*3600) * query.Second}
+		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 		for i := range v.Steps {
 			at := field + "/steps/" + strconv.Itoa(i)
 			out.Steps = append(out.Steps, funnel.Step{Marks: c.step(at, v.Steps[i].Event, v.Steps[i].Filter), Label: label(v.Steps[i].Event)})
 		}
-	case api.ClauseProfile, api.ClauseIn:
+	case api.ClauseIn:
+		_, out = c.in(field+"/cohort", v.Cohort)
+	case api.ClauseProfile:
 		c.refuse(field+"/op", "conflict", "is not answered by this server yet")
 	}
 	return out
 }
 
 // times reads how often an event has to be done: at least once when nothing is said.
-func (c *cohortAsk) times(field string, v *api.Times) cohorts.Times {
+func (c *clauses) times(field string, v *api.Times) cohorts.Times {
 	t := cohorts.Times{Min: 1, Max: math.MaxInt}
 	if v == nil {
 		return t
@@ -111,26 +254,29 @@ func (c *cohortAsk) times(field string, v *api.Times) cohorts.Times {
 	return t
 }
 
-func (c *cohortAsk) within(field string, v *api.Within) query.Range {
+// within reads the range of a clause, and says it in words; ever has none.
+func (c *clauses) within(field string, v *api.Within) (query.Range, string) {
 	ever := query.Range{From: math.MinInt64, To: math.MaxInt64}
 	switch {
 	case v == nil:
-		return ever
+		return ever, ""
 	case v.LastDays != nil && (v.From != nil || v.To != nil):
 		c.refuse(field+"/last_days", "conflict", "cannot be combined with from or to")
 	case v.LastDays != nil:
-		return query.Range{From: c.asOf - int64(*v.LastDays)*query.Day, To: c.asOf}
+		span := int64(*v.LastDays) * query.Day
+		return query.Range{From: c.asOf - span, To: c.asOf}, "in the last " + query.Span(span)
 	}
+	var words []string
 	if v.From != nil {
-		ever.From = v.From.UnixMicro()
+		ever.From, words = v.From.UnixMicro(), append(words, "from "+v.From.Format(time.RFC3339))
 	}
 	if v.To != nil {
-		ever.To = v.To.UnixMicro()
+		ever.To, words = v.To.UnixMicro(), append(words, "before "+v.To.Format(time.RFC3339))
 	}
 	if ever.From >= ever.To {
 		c.refuse(field+"/from", "order", "must be before to")
 	}
-	return ever
+	return ever, strings.Join(words, " and ")
 }
 
 // AskCohort serves POST /v1/insights/cohort.
@@ -139,33 +285,47 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 	if err != nil {
 		return nil, err
 	}
+	page, err := a.page(request.Body.Cursor, int(or(request.Body.Limit, 100)))
+	if err != nil {
+		return nil, err
+	}
 	c, err := a.cohort("", request.Body)
 	if err != nil {
 		return nil, err
 	}
-	after, err := readCursor(request.Body.Cursor)
-	if err != nil {
+	if err := page.isOf(c.asOf); err != nil {
 		return nil, err
 	}
-	out := api.AskCohort200JSONResponse{People: []string{}}
-	begun.scope = scope{tz: "UTC", loc: utc, week: time.Monday, asOf: c.asOf}
-	begun.outcome, err = run(ctx, a.s, begun.project, &c.query, func() *cohorts.Cohort { return cohorts.New(c.question) },
-		func(v *behaviour.View, op *cohorts.Cohort) (err error) {
-			found := op.Answer()
-			out.Size = int64(found.Len())
-			page := behaviourPage{after: after, limit: int(or(request.Body.Limit, 100))}
-			for no := range found.All() {
-				if !page.add(behaviour.Member{No: no}) {
-					break
-				}
-			}
-			out.NextCursor = page.next()
-			out.People, err = page.names(ctx, v)
-			return err
-		})
+	out := api.AskCohort200JSONResponse{}
+	err = c.members(ctx, a, begun, func(v *behaviour.View, found *behaviour.Set) error {
+		out.Size = int64(found.Len())
+		people, err := page.of(ctx, v, membersOf(found))
+		out.People, out.NextCursor = make([]string, len(people)), page.next()
+		for i, p := range people {
+			out.People[i] = Name(p.key)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	out.Meta = begun.meta(a.s.o.Now(), query.Range{To: c.asOf}, cohorts.Definition(&c.question), nil)
 	return out, nil
+}
+
+// members finds the people of the cohort.
+func (c *cohortAsk) members(ctx context.Context, a *API, begun *ask, then func(v *behaviour.View, found *behaviour.Set) error) (err error) {
+	begun.scope = scope{tz: "UTC", loc: utc, week: time.Monday, asOf: c.asOf}
+	begun.outcome, err = run(ctx, a.s, begun.project, c.resolver, func() *cohorts.Cohort { return cohorts.New(c.question) },
+		func(v *behaviour.View, op *cohorts.Cohort, _ []*cohorts.Cohort) error { return then(v, op.Answer()) })
+	return err
+}
+
+// membersOf is a set without moments.
+func membersOf(set *behaviour.Set) []behaviour.Member {
+	out := make([]behaviour.Member, 0, set.Len())
+	for no := range set.All() {
+		out = append(out, behaviour.Member{No: no})
+	}
+	return out
 }

@@ -23,7 +23,8 @@ type funnelAsk struct {
 func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 	r := a.resolver(at)
 	f := &funnelAsk{resolver: r}
-	f.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	f.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	var groups []string
 	q := &f.question
 	q.Range, q.AsOf, q.Window = f.scope.Range, f.scope.asOf, or(v.WindowSeconds, 7*24*3600)*query.Second
 	q.Order = map[string]funnel.Order{"strict": funnel.Strict, "any": funnel.Any}[string(value(v.Order))]
@@ -40,8 +41,9 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 		q.Hold, q.HoldLabels = append(q.Hold, column), append(q.HoldLabels, v.Hold[i])
 	}
 	if v.Breakdown != nil {
-		q.Breakdown = f.breakdown(v.Breakdown, q)
+		q.Breakdown, groups = f.breakdown(v.Breakdown, q)
 	}
+	r.audience(a, &f.scope, v.People, groups, v.IncludeBots)
 	if v.Histogram != nil {
 		for i, edge := range v.Histogram.Edges {
 			q.Edges = append(q.Edges, int64(edge*float64(query.Second)))
@@ -124,10 +126,17 @@ func (f *funnelAsk) exclusion(i int, v *api.FunnelExclusion, q *funnel.Question)
 	return e
 }
 
-func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) *funnel.Breakdown {
-	column, values := f.column(v.Prop)
+func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) (*funnel.Breakdown, []string) {
+	byProp, groups := f.by(v.Prop, v.Cohorts)
+	if !byProp {
+		if v.Step != nil {
+			f.refuse("breakdown/step", "conflict", "is only allowed with prop")
+		}
+		return nil, groups
+	}
+	column, values := f.column(*v.Prop)
 	f.values = values
-	b := &funnel.Breakdown{Column: column, Top: int(or(v.Top, 10)), Compare: compareValues(values), Label: v.Prop}
+	b := &funnel.Breakdown{Column: column, Top: int(or(v.Top, 10)), Compare: compareValues(values), Label: *v.Prop}
 	b.Attribution = map[string]funnel.Attribution{"last": funnel.LastValue, "step": funnel.StepValue}[string(value(v.Attribution))]
 	switch {
 	case b.Attribution != funnel.StepValue && v.Step != nil:
@@ -141,7 +150,7 @@ func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) *funne
 	case v.Step != nil:
 		b.Step = int(*v.Step) - 1
 	}
-	return b
+	return b, groups
 }
 
 // AskFunnel serves POST /v1/insights/funnel.
@@ -158,22 +167,39 @@ func (a *API) AskFunnel(ctx context.Context, request api.AskFunnelRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	var answer funnel.Answer
-	begun.scope = f.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &f.query, func() *funnel.Funnel { return funnel.New(f.question) },
-		func(_ *behaviour.View, op *funnel.Funnel) error { answer = op.Answer(); return nil })
+	var out api.AskFunnel200JSONResponse
+	begun.scope, begun.who = f.scope, f.who
+	begun.outcome, err = run(ctx, a.s, begun.project, f.resolver, func() *funnel.Funnel { return funnel.New(f.question) },
+		func(_ *behaviour.View, all *funnel.Funnel, groups []*funnel.Funnel) error {
+			answer := all.Answer()
+			out = api.AskFunnel200JSONResponse(f.answer(&answer))
+			for i, g := range groups {
+				answer := g.Answer()
+				group := f.group(&answer.Result)
+				group.Value, group.Cohort = f.who.group(i)
+				out.Groups = append(out.Groups, group)
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	return api.AskFunnel200JSONResponse(f.answer(begun, a, &answer)), nil
+	end := f.scope.incomplete([]int64{max(f.scope.From, f.scope.asOf-f.question.Window), f.scope.To + f.question.Window})
+	out.Meta = begun.meta(a.s.o.Now(), f.scope.Range, funnel.Definition(&f.question), end)
+	return out, nil
 }
 
-func (f *funnelAsk) answer(begun *ask, a *API, in *funnel.Answer) api.FunnelAnswer {
+func (f *funnelAsk) group(in *funnel.Result) api.FunnelGroup {
+	return api.FunnelGroup{Counts: int64s(in.Counts), Incomplete: int64(in.Incomplete), StepTimes: f.times(in), Time: timesOf(in.Time), Histogram: f.histogram(in)}
+}
+
+func (f *funnelAsk) answer(in *funnel.Answer) api.FunnelAnswer {
 	out := api.FunnelAnswer{Counts: int64s(in.Counts), Incomplete: int64(in.Incomplete), StepTimes: f.times(&in.Result), Time: timesOf(in.Time), Histogram: f.histogram(&in.Result)}
 	for i := range in.Groups {
 		g := &in.Groups[i]
-		out.Groups = append(out.Groups, api.FunnelGroup{Value: jsonOf(f.values.Value(g.Value)), Counts: int64s(g.Counts), Incomplete: int64(g.Incomplete),
-			StepTimes: f.times(&g.Result), Time: timesOf(g.Time), Histogram: f.histogram(&g.Result)})
+		group := f.group(&g.Result)
+		group.Value = jsonOf(f.values.Value(g.Value))
+		out.Groups = append(out.Groups, group)
 	}
 	if o := in.Other; o != nil {
 		out.Other = &api.FunnelOther{Values: int64(o.Values), Counts: int64s(o.Counts), Incomplete: int64(o.Incomplete),
@@ -182,7 +208,6 @@ func (f *funnelAsk) answer(begun *ask, a *API, in *funnel.Answer) api.FunnelAnsw
 	for _, p := range in.Series {
 		out.Series = append(out.Series, api.FunnelPoint{Start: f.scope.time(p.Start), Counts: int64s(p.Counts), Incomplete: int64(p.Incomplete)})
 	}
-	out.Meta = begun.meta(a.s.o.Now(), f.scope.Range, funnel.Definition(&f.question), f.scope.incomplete([]int64{max(f.scope.From, f.scope.asOf-f.question.Window), f.scope.To + f.question.Window}))
 	return out
 }
 

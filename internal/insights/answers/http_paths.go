@@ -26,7 +26,8 @@ type pathsAsk struct {
 func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
-	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.audience(a, &p.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
 	prop := value(v.NodeProp)
 	if prop == "" {
 		p.column, p.nodes = r.names()
@@ -85,13 +86,25 @@ func (a *API) AskPaths(ctx context.Context, request api.AskPathsRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	var answer paths.Answer
-	begun.scope = p.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &p.query, p.fresh(nil), func(_ *behaviour.View, op *pathsOperator) error { answer = op.Answer(); return nil })
+	var out api.AskPaths200JSONResponse
+	begun.scope, begun.who = p.scope, p.who
+	begun.outcome, err = run(ctx, a.s, begun.project, p.resolver, p.fresh(nil),
+		func(_ *behaviour.View, all *pathsOperator, groups []*pathsOperator) error {
+			answer := all.Answer()
+			out = api.AskPaths200JSONResponse(p.answer(&answer))
+			for i, g := range groups {
+				answer := g.Answer()
+				of := p.answer(&answer)
+				value, cohort := p.who.group(i)
+				out.Groups = append(out.Groups, api.PathsGroup{Value: value, Cohort: cohort, Paths: of.Paths, Longer: of.Longer, Steps: of.Steps, Links: of.Links})
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	return api.AskPaths200JSONResponse(p.answer(begun, a, &answer)), nil
+	out.Meta = begun.meta(a.s.o.Now(), p.scope.Range, paths.Definition(&p.question), nil)
+	return out, nil
 }
 
 // pathsOperator is paths without the nodes that are left out, which only the question knows by their text.
@@ -138,7 +151,7 @@ func (o *pathsOperator) left(code uint32) bool {
 // Merge adds what another found.
 func (o *pathsOperator) Merge(other *pathsOperator) { o.Paths.Merge(other.Paths) }
 
-func (p *pathsAsk) answer(begun *ask, a *API, in *paths.Answer) api.PathsAnswer {
+func (p *pathsAsk) answer(in *paths.Answer) api.PathsAnswer {
 	node := func(code uint32) api.GroupValue { return jsonOf(p.nodes.Value(code)) }
 	out := api.PathsAnswer{Paths: int64(in.Paths), Longer: int64(in.Longer), Backwards: in.Backwards,
 		Steps: make([]api.PathStep, len(in.Steps)), Links: make([]api.PathLink, len(in.Links))}
@@ -156,7 +169,6 @@ func (p *pathsAsk) answer(begun *ask, a *API, in *paths.Answer) api.PathsAnswer 
 		}
 		out.Links[i] = link
 	}
-	out.Meta = begun.meta(a.s.o.Now(), p.scope.Range, paths.Definition(&p.question), nil)
 	return out
 }
 

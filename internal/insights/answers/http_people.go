@@ -1,9 +1,16 @@
 package answers
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -20,65 +27,6 @@ import (
 
 var utc = time.UTC
 
-// behaviourPage is a page of people in the order of their numbers. A person may come more than once, by moment.
-type behaviourPage struct {
-	after int // how many are on the pages before
-	limit int
-	seen  int
-	items []behaviour.Member
-	more  bool
-}
-
-// add takes the next, and says whether another may follow.
-func (p *behaviourPage) add(m behaviour.Member) bool {
-	p.seen++
-	if p.seen <= p.after {
-		return true
-	}
-	if len(p.items) == p.limit {
-		p.more = true
-		return false
-	}
-	p.items = append(p.items, m)
-	return true
-}
-
-func (p *behaviourPage) next() *string {
-	if !p.more || p.limit == 0 {
-		return nil
-	}
-	cursor := strconv.Itoa(p.after + len(p.items))
-	return &cursor
-}
-
-func readCursor(cursor *string) (int, error) {
-	if cursor == nil {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(*cursor)
-	if err != nil || n < 0 {
-		return 0, problem.Field(contract.InBody, "/cursor", "cursor", "is not the next_cursor of a page of this question")
-	}
-	return n, nil
-}
-
-// names returns how the answer writes the people of the page.
-func (p *behaviourPage) names(ctx context.Context, v *behaviour.View) ([]string, error) {
-	numbers := make([]uint32, len(p.items))
-	for i, m := range p.items {
-		numbers[i] = m.No
-	}
-	keys, err := v.Keys(ctx, numbers)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]string, len(p.items))
-	for i, m := range p.items {
-		out[i] = name(keys[m.No])
-	}
-	return out, nil
-}
-
 // collected is an operator that found the people behind a number.
 type collected[T any] interface {
 	operator[T]
@@ -91,48 +39,138 @@ func (a *API) AskPeople(ctx context.Context, request api.AskPeopleRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	b := &behind{API: a, ask: begun, at: &request.Body.At}
-	after, err := readCursor(request.Body.Cursor)
+	page, err := a.page(request.Body.Cursor, int(or(request.Body.Limit, 100)))
 	if err != nil {
 		return nil, err
 	}
-	b.page = behaviourPage{after: after, limit: int(or(request.Body.Limit, 100))}
-	variant, err := request.Body.Question.ValueByDiscriminator()
-	if err != nil {
-		return nil, problem.Field(contract.InBody, "/question", contract.CodeType, "is no question")
-	}
-	switch v := variant.(type) {
-	case api.FunnelInsight:
-		err = b.funnel(ctx, &v)
-	case api.RetentionInsight:
-		err = b.retention(ctx, &v)
-	case api.LifecycleInsight:
-		err = b.lifecycle(ctx, &v)
-	case api.StickinessInsight:
-		err = b.stickiness(ctx, &v)
-	case api.UniquesInsight:
-		err = b.uniques(ctx, &v)
-	case api.PathsInsight:
-		err = b.paths(ctx, &v)
-	case api.SessionsInsight:
-		err = b.sessions(ctx, &v)
-	}
+	b, err := a.behind(ctx, begun, &request.Body.Question, &request.Body.At, page)
 	if err != nil {
 		return nil, err
 	}
-	b.out.NextCursor = b.page.next()
-	b.out.Meta = b.ask.meta(a.s.o.Now(), b.ask.scope.Range, b.definition, nil)
-	return api.AskPeople200JSONResponse(b.out), nil
+	out := api.AskPeople200JSONResponse{Items: make([]api.PersonBehind, len(b.people)), Total: b.total, NextCursor: page.next()}
+	for i, p := range b.people {
+		out.Items[i] = api.PersonBehind{Person: Name(p.key), TS: begun.scope.time(p.At)}
+	}
+	out.Meta = begun.meta(a.s.o.Now(), begun.scope.Range, b.definition, nil)
+	return out, nil
+}
+
+// maxExport is how many people one export has.
+const maxExport = 1_000_000
+
+// ExportPeople serves POST /v1/insights/people/csv.
+func (a *API) ExportPeople(ctx context.Context, request api.ExportPeopleRequestObject) (api.ExportPeopleResponseObject, error) {
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.behind(ctx, begun, &request.Body.Question, &request.Body.At, &page{limit: maxExport})
+	if err != nil {
+		return nil, err
+	}
+	if b.total > maxExport {
+		return nil, problem.New(problem.CodeQueryTooHeavy, "There are %d people behind this number, and an export has at most %d: shorten the range.", b.total, maxExport)
+	}
+	var text bytes.Buffer
+	out := newPeopleCSV(&text, "ts")
+	for _, p := range b.people {
+		if err := out.write(p.key, begun.scope.time(p.At).Format(time.RFC3339Nano)); err != nil {
+			return nil, err
+		}
+	}
+	return api.ExportPeople200TextCsvResponse{Body: &text, ContentLength: int64(text.Len())}, out.flush()
+}
+
+// Behind returns whom events call the people behind a number by, each once. More than most of them is limit_reached.
+func (a *API) Behind(ctx context.Context, project uuid.UUID, v *api.Behind, most int) ([]behaviour.PersonKey, error) {
+	a, begun, err := a.begin(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	b := &behind{API: a, ask: begun, in: "/behind", at: &v.At, page: &page{limit: math.MaxInt32}}
+	if err := b.find(ctx, &v.Question); err != nil {
+		return nil, err
+	}
+	keys := make([]behaviour.PersonKey, 0, len(b.people))
+	for _, p := range b.people {
+		if n := len(keys); n == 0 || keys[n-1] != p.key {
+			keys = append(keys, p.key)
+		}
+	}
+	if len(keys) > most {
+		return nil, problem.New(problem.CodeLimitReached, "There are %d people behind this number, and a fixed cohort has at most %d.", len(keys), most)
+	}
+	return keys, nil
 }
 
 // behind finds who is behind a number.
 type behind struct {
 	*API
 	ask        *ask
+	in         string // pointer of what has the question and the coordinate
 	at         *api.Coordinate
-	page       behaviourPage
+	page       *page
 	definition string
-	out        api.PeopleAnswer
+	people     []named
+	total      int64
+}
+
+func (a *API) behind(ctx context.Context, begun *ask, question *api.Insight, at *api.Coordinate, page *page) (*behind, error) {
+	b := &behind{API: a, ask: begun, at: at, page: page}
+	return b, b.find(ctx, question)
+}
+
+func (b *behind) find(ctx context.Context, question *api.Insight) error {
+	variant, err := question.ValueByDiscriminator()
+	if err != nil {
+		return problem.Field(contract.InBody, b.in+"/question", contract.CodeType, "is no question")
+	}
+	switch v := variant.(type) {
+	case api.FunnelInsight:
+		return b.funnel(ctx, &v)
+	case api.RetentionInsight:
+		return b.retention(ctx, &v)
+	case api.LifecycleInsight:
+		return b.lifecycle(ctx, &v)
+	case api.StickinessInsight:
+		return b.stickiness(ctx, &v)
+	case api.UniquesInsight:
+		return b.uniques(ctx, &v)
+	case api.PathsInsight:
+		return b.paths(ctx, &v)
+	case api.SessionsInsight:
+		return b.sessions(ctx, &v)
+	case api.TrendsInsight:
+		return b.trends(ctx, &v)
+	default:
+		return fmt.Errorf("a question is a %T", v)
+	}
+}
+
+// again is the resolver of a question, for the coordinate.
+func (b *behind) again(of *resolver) *resolver {
+	r := &resolver{part: contract.InBody, at: b.in, query: of.query, lists: of.lists, who: of.who}
+	if who := r.who; who != nil && len(who.groups) > 0 {
+		b.cohort(r)
+	}
+	return r
+}
+
+// cohort reads which of the cohorts of a breakdown is asked about.
+func (b *behind) cohort(r *resolver) {
+	switch {
+	case value(b.at.NoValue):
+		r.refuse("at/no_value", "conflict", "is not allowed with a breakdown by cohorts")
+	case value(b.at.Other):
+		r.refuse("at/other", "conflict", "is not allowed with a breakdown by cohorts")
+	case b.at.Group != nil:
+		v, _ := scan.ScalarValue(b.at.Group)
+		at := slices.IndexFunc(r.who.groups, func(c Cohort) bool { return v.Kind == parts.String && strings.EqualFold(v.Text, c.ID.String()) })
+		if at < 0 {
+			r.refuse("at/group", codeUnknownCohort, "must be the id of a cohort of the breakdown")
+		}
+		r.who.only = at + 1
+	}
 }
 
 // find runs an operator and makes the page of those it found.
@@ -140,32 +178,23 @@ func find[T collected[T]](ctx context.Context, b *behind, r *resolver, s scope, 
 	if err := r.err(); err != nil {
 		return err
 	}
-	b.ask.scope, b.definition = s, definition
+	if err := b.page.isOf(s.asOf); err != nil {
+		return err
+	}
+	b.ask.scope, b.ask.who, b.definition = s, r.who, definition
 	var err error
-	b.ask.outcome, err = run(ctx, b.s, b.ask.project, &r.query, fresh, func(v *behaviour.View, op T) error {
-		people := op.People()
-		b.out.Total = int64(len(people))
-		for _, m := range people {
-			if !b.page.add(m) {
-				break
-			}
-		}
-		names, err := b.page.names(ctx, v)
-		if err != nil {
-			return err
-		}
-		b.out.Items = make([]api.PersonBehind, len(names))
-		for i, name := range names {
-			b.out.Items[i] = api.PersonBehind{Person: name, TS: s.time(b.page.items[i].At)}
-		}
-		return nil
+	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ []T) (err error) {
+		members := op.People()
+		b.total = int64(len(members))
+		b.people, err = b.page.of(ctx, v, members)
+		return err
 	})
 	return err
 }
 
 // group is the code of the group that the coordinate names; nil for all.
 func (b *behind) group(r *resolver, values *scan.Dictionary) *uint32 {
-	if b.at.Group == nil && !value(b.at.NoValue) {
+	if b.at.Group == nil && !value(b.at.NoValue) || r.who != nil && len(r.who.groups) > 0 {
 		return nil
 	}
 	if values == nil {
@@ -197,11 +226,11 @@ func (b *behind) index(r *resolver, field string, v *int32, first, n int) int {
 }
 
 func (b *behind) funnel(ctx context.Context, v *api.FunnelInsight) error {
-	f, err := b.API.funnel("/question", v)
+	f, err := b.API.funnel(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: f.query}
+	r := b.again(f.resolver)
 	c := funnel.Coordinate{Bucket: -1, Other: value(b.at.Other), Lost: value(b.at.Lost), Group: b.group(r, f.values)}
 	c.Step = b.index(r, "step", b.at.Step, 1, len(f.question.Steps)) - 1
 	if b.at.Row != nil {
@@ -215,11 +244,11 @@ func (b *behind) funnel(ctx context.Context, v *api.FunnelInsight) error {
 }
 
 func (b *behind) retention(ctx context.Context, v *api.RetentionInsight) error {
-	t, err := b.API.retention("/question", v)
+	t, err := b.API.retention(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: t.query}
+	r := b.again(t.resolver)
 	c := retention.Coordinate{Other: value(b.at.Other), Lost: value(b.at.Lost), Group: b.group(r, t.values)}
 	c.Row, c.Period = b.index(r, "row", b.at.Row, 0, t.question.Rows), b.index(r, "period", b.at.Period, 0, t.question.Periods)
 	return find(ctx, b, r, t.scope, retention.Definition(&t.question), func() *retention.Retention {
@@ -233,11 +262,11 @@ var states = map[api.CoordinateState]activity.State{api.StateNew: activity.New, 
 	api.StateResurrecting: activity.Resurrecting, api.StateDormant: activity.Dormant}
 
 func (b *behind) lifecycle(ctx context.Context, v *api.LifecycleInsight) error {
-	l, err := b.API.lifecycle("/question", v)
+	l, err := b.API.lifecycle(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: l.query}
+	r := b.again(l.resolver)
 	c := activity.LifecycleCoordinate{Period: b.index(r, "row", b.at.Row, 0, len(l.question.Bounds)-1), State: states[value(b.at.State)]}
 	if b.at.State == nil {
 		r.refuse("at/state", contract.CodeRequired, "is required")
@@ -250,11 +279,11 @@ func (b *behind) lifecycle(ctx context.Context, v *api.LifecycleInsight) error {
 }
 
 func (b *behind) stickiness(ctx context.Context, v *api.StickinessInsight) error {
-	s, err := b.API.stickiness("/question", v)
+	s, err := b.API.stickiness(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: s.query}
+	r := b.again(s.resolver)
 	c := activity.StickinessCoordinate{Periods: b.index(r, "period", b.at.Period, 1, len(s.question.Bounds)-1), AtLeast: value(b.at.AtLeast)}
 	return find(ctx, b, r, s.scope, activity.StickinessDefinition(&s.question), func() *activity.Stickiness {
 		op := activity.NewStickiness(s.question)
@@ -264,11 +293,11 @@ func (b *behind) stickiness(ctx context.Context, v *api.StickinessInsight) error
 }
 
 func (b *behind) uniques(ctx context.Context, v *api.UniquesInsight) error {
-	u, err := b.API.uniques("/question", v)
+	u, err := b.API.uniques(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r, bucket := &resolver{query: u.query}, -1
+	r, bucket := b.again(u.resolver), -1
 	if b.at.Row != nil {
 		bucket = b.index(r, "row", b.at.Row, 0, max(0, len(u.question.Bounds)-1))
 	}
@@ -280,11 +309,11 @@ func (b *behind) uniques(ctx context.Context, v *api.UniquesInsight) error {
 }
 
 func (b *behind) paths(ctx context.Context, v *api.PathsInsight) error {
-	p, err := b.API.paths("/question", v)
+	p, err := b.API.paths(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: p.query}
+	r := b.again(p.resolver)
 	c := p.coordinate(r, b.at)
 	switch {
 	case c.Other:
@@ -297,11 +326,11 @@ func (b *behind) paths(ctx context.Context, v *api.PathsInsight) error {
 }
 
 func (b *behind) sessions(ctx context.Context, v *api.SessionsInsight) error {
-	s, err := b.API.sessions("/question", v)
+	s, err := b.API.sessions(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{query: s.query}
+	r := b.again(s.resolver)
 	c := sessions.Coordinate{Bucket: -1, Other: value(b.at.Other), Group: b.group(r, s.values)}
 	if b.at.Row != nil {
 		c.Bucket = b.index(r, "row", b.at.Row, 0, max(0, len(s.question.Bounds)-1))

@@ -20,7 +20,7 @@ type retentionAsk struct {
 func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, error) {
 	r := a.resolver(at)
 	t := &retentionAsk{resolver: r}
-	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	q := &t.question
 	q.Periods, q.AsOf = int(or(v.Periods, 11)), t.scope.asOf
 	q.Start = retention.Step{Marks: r.step("start", v.Start.Event, v.Start.Filter), Label: label(v.Start.Event)}
@@ -28,11 +28,16 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 	q.Cohort = map[string]retention.Cohort{"recurring": retention.Recurring}[string(value(v.Cohort))]
 	q.Mode = map[string]retention.Mode{"on_or_after": retention.OnOrAfter, "streak": retention.Streak}[string(value(v.Mode))]
 	q.Interval = map[string]retention.Interval{"rolling": retention.Rolling}[string(value(v.Interval))]
+	var groups []string
 	if b := v.Breakdown; b != nil {
-		column, values := r.column(b.Prop)
-		t.values = values
-		q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: b.Prop}
+		var byProp bool
+		if byProp, groups = r.by(b.Prop, b.Cohorts); byProp {
+			column, values := r.column(*b.Prop)
+			t.values = values
+			q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
+		}
 	}
+	r.audience(a, &t.scope, v.People, groups, v.IncludeBots)
 	if c := t.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, t.scope.Range, q.Periods) {
 		q.Cut(c, t.scope.Range)
 		within(&r.query, q.Reads())
@@ -55,24 +60,37 @@ func (a *API) AskRetention(ctx context.Context, request api.AskRetentionRequestO
 	if err != nil {
 		return nil, err
 	}
-	var answer retention.Answer
-	begun.scope = t.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &t.query, func() *retention.Retention { return retention.New(t.question) },
-		func(_ *behaviour.View, op *retention.Retention) error { answer = op.Answer(); return nil })
+	var out api.AskRetention200JSONResponse
+	begun.scope, begun.who = t.scope, t.who
+	begun.outcome, err = run(ctx, a.s, begun.project, t.resolver, func() *retention.Retention { return retention.New(t.question) },
+		func(_ *behaviour.View, all *retention.Retention, groups []*retention.Retention) error {
+			answer := all.Answer()
+			out = api.AskRetention200JSONResponse(t.answer(&answer))
+			for i, g := range groups {
+				answer := g.Answer()
+				value, cohort := t.who.group(i)
+				out.Groups = append(out.Groups, api.RetentionGroup{Value: value, Cohort: cohort, Rows: t.rows(&answer.Result), Average: averages(&answer.Result)})
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
-	}
-	out := api.AskRetention200JSONResponse{Rows: t.rows(&answer.Result), Average: averages(&answer.Result)}
-	for i := range answer.Groups {
-		g := &answer.Groups[i]
-		out.Groups = append(out.Groups, api.RetentionGroup{Value: jsonOf(t.values.Value(g.Value)), Rows: t.rows(&g.Result), Average: averages(&g.Result)})
-	}
-	if o := answer.Other; o != nil {
-		out.Other = &api.RetentionOther{Values: int64(o.Values), Rows: t.rows(&o.Result), Average: averages(&o.Result)}
 	}
 	q := &t.question
 	out.Meta = begun.meta(a.s.o.Now(), query.Range{From: q.Bounds[0], To: q.Bounds[q.Rows]}, retention.Definition(q), t.scope.incomplete(q.Bounds))
 	return out, nil
+}
+
+func (t *retentionAsk) answer(in *retention.Answer) api.RetentionAnswer {
+	out := api.RetentionAnswer{Rows: t.rows(&in.Result), Average: averages(&in.Result)}
+	for i := range in.Groups {
+		g := &in.Groups[i]
+		out.Groups = append(out.Groups, api.RetentionGroup{Value: jsonOf(t.values.Value(g.Value)), Rows: t.rows(&g.Result), Average: averages(&g.Result)})
+	}
+	if o := in.Other; o != nil {
+		out.Other = &api.RetentionOther{Values: int64(o.Values), Rows: t.rows(&o.Result), Average: averages(&o.Result)}
+	}
+	return out
 }
 
 func (t *retentionAsk) rows(in *retention.Result) []api.RetentionRow {

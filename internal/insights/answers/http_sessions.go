@@ -23,16 +23,21 @@ const shownEnds = 10
 func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) {
 	r := a.resolver(at)
 	s := &sessionsAsk{resolver: r}
-	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	column, names := r.names()
 	s.events = names
 	s.question = sessions.Question{Range: s.scope.Range, AsOf: s.scope.asOf,
 		Ends: &sessions.Ends{Column: column, Top: shownEnds, Compare: compareValues(names), Label: "event"}}
+	var groups []string
 	if b := v.Breakdown; b != nil {
-		column, values := r.column(b.Prop)
-		s.values = values
-		s.question.Breakdown = &sessions.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: b.Prop}
+		var byProp bool
+		if byProp, groups = r.by(b.Prop, b.Cohorts); byProp {
+			column, values := r.column(*b.Prop)
+			s.values = values
+			s.question.Breakdown = &sessions.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
+		}
 	}
+	r.audience(a, &s.scope, v.People, groups, v.IncludeBots)
 	if v.Bucket != nil {
 		if c := s.scope.calendar(string(*v.Bucket), ""); r.periods(c, s.scope.Range, 1) {
 			s.question.Bounds = c.Bounds(s.scope.Range)
@@ -57,23 +62,40 @@ func (a *API) AskSessions(ctx context.Context, request api.AskSessionsRequestObj
 	if err != nil {
 		return nil, err
 	}
-	var answer sessions.Answer
-	begun.scope = s.scope
-	begun.outcome, err = run(ctx, a.s, begun.project, &s.query, func() *sessions.Sessions { return sessions.New(s.question) },
-		func(_ *behaviour.View, op *sessions.Sessions) error { answer = op.Answer(); return nil })
+	var out api.AskSessions200JSONResponse
+	begun.scope, begun.who = s.scope, s.who
+	begun.outcome, err = run(ctx, a.s, begun.project, s.resolver, func() *sessions.Sessions { return sessions.New(s.question) },
+		func(_ *behaviour.View, all *sessions.Sessions, groups []*sessions.Sessions) error {
+			answer := all.Answer()
+			out = api.AskSessions200JSONResponse(s.answer(&answer))
+			for i, g := range groups {
+				answer := g.Answer()
+				group := sessionGroup(&answer.Result)
+				group.Value, group.Cohort = s.who.group(i)
+				out.Groups = append(out.Groups, group)
+			}
+			return nil
+		})
 	if err != nil {
 		return nil, err
 	}
-	return api.AskSessions200JSONResponse(s.answer(begun, a, &answer)), nil
+	out.Meta = begun.meta(a.s.o.Now(), s.scope.Range, sessions.Definition(&s.question), s.scope.incomplete(s.question.Bounds))
+	return out, nil
 }
 
-func (s *sessionsAsk) answer(begun *ask, a *API, in *sessions.Answer) api.SessionsAnswer {
+func sessionGroup(in *sessions.Result) api.SessionGroup {
+	return api.SessionGroup{Sessions: int64(in.Sessions), People: int64(in.People), Events: int64(in.Events), Bounces: int64(in.Bounces),
+		Incomplete: int64(in.Incomplete), Length: timesOf(in.Length)}
+}
+
+func (s *sessionsAsk) answer(in *sessions.Answer) api.SessionsAnswer {
 	out := api.SessionsAnswer{Sessions: int64(in.Sessions), People: int64(in.People), Events: int64(in.Events), Bounces: int64(in.Bounces),
 		Incomplete: int64(in.Incomplete), Length: timesOf(in.Length), Entries: s.ends(in.Entry), Exits: s.ends(in.Exit)}
 	for i := range in.Groups {
 		g := &in.Groups[i]
-		out.Groups = append(out.Groups, api.SessionGroup{Value: jsonOf(s.values.Value(g.Value)), Sessions: int64(g.Sessions), People: int64(g.People),
-			Events: int64(g.Events), Bounces: int64(g.Bounces), Incomplete: int64(g.Incomplete), Length: timesOf(g.Length)})
+		group := sessionGroup(&g.Result)
+		group.Value = jsonOf(s.values.Value(g.Value))
+		out.Groups = append(out.Groups, group)
 	}
 	if o := in.Other; o != nil {
 		out.Other = &api.SessionOther{Values: int64(o.Values), Sessions: int64(o.Sessions), Events: int64(o.Events), Bounces: int64(o.Bounces),
@@ -82,7 +104,6 @@ func (s *sessionsAsk) answer(begun *ask, a *API, in *sessions.Answer) api.Sessio
 	for _, p := range in.Series {
 		out.Series = append(out.Series, api.SessionPoint{Start: s.scope.time(p.Start), Sessions: int64(p.Sessions), People: int64(p.People)})
 	}
-	out.Meta = begun.meta(a.s.o.Now(), s.scope.Range, sessions.Definition(&s.question), s.scope.incomplete(s.question.Bounds))
 	return out
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
@@ -28,26 +30,41 @@ const (
 
 // resolver turns a question into a scan, and collects what is wrong with it.
 type resolver struct {
+	part  string // of the request that has the question
 	at    string // pointer of the question
+	pin   *pin   // what is refused is refused there
 	home  query.Home
 	query scan.Query
 	named map[string]bool // events that the conditions name
 	any   bool            // a condition fits events of any name
 	marks map[string]uint64
 	cols  map[string]int
+	lists map[uuid.UUID]*behaviour.Set // of fixed cohorts that the clauses name
+	who   *audience                    // nil: everybody
 	bad   []contract.FieldError
+	fault error // that kept the question from being read
 }
 
+// pin is the field that names a cohort, while the clauses of the cohort are read.
+type pin struct{ field, cohort string }
+
 func newResolver(at string) *resolver {
-	return &resolver{at: at, named: map[string]bool{}, marks: map[string]uint64{}, cols: map[string]int{}}
+	return &resolver{part: contract.InBody, at: at, named: map[string]bool{}, marks: map[string]uint64{}, cols: map[string]int{},
+		lists: map[uuid.UUID]*behaviour.Set{}}
 }
 
 func (r *resolver) refuse(field, code, detail string) {
-	r.bad = append(r.bad, contract.FieldError{In: contract.InBody, Pointer: r.at + "/" + field, Code: code, Detail: detail, Item: -1})
+	if r.pin != nil {
+		field, detail = r.pin.field, "names the cohort "+strconv.Quote(r.pin.cohort)+", whose clause "+field+" "+detail
+	}
+	r.bad = append(r.bad, contract.FieldError{In: r.part, Pointer: r.at + "/" + field, Code: code, Detail: detail, Item: -1})
 }
 
 // err names every bad field.
 func (r *resolver) err() error {
+	if r.fault != nil {
+		return r.fault
+	}
 	if len(r.bad) > 0 {
 		return problem.Invalid(r.bad...)
 	}
@@ -73,6 +90,9 @@ type scope struct {
 	asOf int64
 }
 
+// earliest is when a range may begin at the earliest.
+var earliest = time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // scope resolves the frame: the range, the zone, the moment, and what is considered.
 func (r *resolver) scope(f *frame, now time.Time) scope {
 	s := scope{Range: query.Range{From: f.from.UnixMicro(), To: f.to.UnixMicro()}, loc: time.UTC, tz: "UTC", week: time.Monday, asOf: now.UnixMicro()}
@@ -93,7 +113,7 @@ func (r *resolver) scope(f *frame, now time.Time) scope {
 	if !f.from.Before(f.to) {
 		r.refuse("from", "order", "must be before to")
 	}
-	if f.from.Year() < 1971 || f.to.Year() > 2262 {
+	if f.from.Before(earliest) || f.to.Year() > 2262 {
 		r.refuse("from", contract.CodeMinimum, "must lie between 1971 and 2262, as to must")
 	}
 	r.query.AsOf = s.asOf

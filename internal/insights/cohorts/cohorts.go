@@ -17,7 +17,7 @@ const (
 	Did                // an event so many times in a range
 	First              // the first event ever of its kind was in a range
 	Sequence           // the steps of a funnel, all in a range
-	In                 // the person is in a set: of a profile's value, or another cohort
+	In                 // the person is in a set: of a profile's value, or of a list; or in another cohort, for which a clause holds
 )
 
 // Times is how often an event has to be done, at least and at most.
@@ -26,13 +26,13 @@ type Times struct{ Min, Max int }
 // Clause is a condition on a person, or a combination of some. Times are microseconds.
 type Clause struct {
 	Op      Op
-	Clauses []Clause       // and, or, not
+	Clauses []Clause       // and, or, not; in: the one of the other cohort
 	Marks   uint64         // did, first: the event
 	Times   Times          // did
 	Within  query.Range    // did, first, sequence
 	Steps   []funnel.Step  // sequence
 	Window  int64          // sequence, from its first step
-	Set     *behaviour.Set // in
+	Set     *behaviour.Set // in, where there is no clause
 	// Label and WithinLabel are for the definition: the event (did, first) or what the people in the set are, and the
 	// range.
 	Label, WithinLabel string
@@ -45,8 +45,17 @@ type Question struct {
 	Profiles *behaviour.Set
 }
 
-// Reads is the range of the rows that the question needs: everything, because not is among all people.
-func (q *Question) Reads() query.Range { return everything }
+// Reads is the range of the rows that the question needs: everything where it may hold of people who did nothing that its
+// clauses ask for, because those are all people then.
+func (q *Question) Reads() query.Range {
+	if q.Everybody() {
+		return everything
+	}
+	return q.Where.reads()
+}
+
+// Everybody says whether the question needs a row of everybody: it may hold of people who did nothing that its clauses ask for.
+func (q *Question) Everybody() bool { return q.Where.mayIdle() }
 
 // Cohort finds people. It is for one goroutine; several find parts of the people and are merged.
 type Cohort struct {

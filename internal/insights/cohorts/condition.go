@@ -2,6 +2,7 @@ package cohorts
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
@@ -24,6 +25,9 @@ func compile(c *Clause) condition {
 	case Sequence:
 		return &sequence{c.Within, funnel.NewSequence(c.Steps, c.Window)}
 	case In:
+		if len(c.Clauses) == 1 {
+			return compile(&c.Clauses[0])
+		}
 		return (*in)(c)
 	default:
 		list := make([]condition, len(c.Clauses))
@@ -112,4 +116,31 @@ func (s *sequence) holds(p *behaviour.Person) bool {
 		hi++
 	}
 	return s.steps.Done(p.Rows[lo:hi])
+}
+
+// reads is the range of the rows that the clause looks at.
+func (c *Clause) reads() query.Range {
+	switch c.Op {
+	case Did, Sequence:
+		return c.Within
+	case First:
+		return query.Range{From: everything.From, To: c.Within.To}
+	default:
+		out := query.Range{From: math.MaxInt64, To: math.MinInt64}
+		for i := range c.Clauses {
+			r := c.Clauses[i].reads()
+			out.From, out.To = min(out.From, r.From), max(out.To, r.To)
+		}
+		return out
+	}
+}
+
+// mayIdle says whether the clause may hold of somebody who has no row that it looks at.
+func (c *Clause) mayIdle() bool {
+	return c.hasSet() || compile(c).holds(&behaviour.Person{})
+}
+
+// hasSet says whether it depends on who somebody is, besides what he did.
+func (c *Clause) hasSet() bool {
+	return c.Op == In && len(c.Clauses) == 0 || slices.ContainsFunc(c.Clauses, func(c Clause) bool { return c.hasSet() })
 }

@@ -10,6 +10,9 @@ import (
 // Definition says in one sentence who is in the cohort.
 func Definition(q *Question) string { return "People who " + describe(&q.Where, false) + "." }
 
+// Words says a clause in words that follow "people who".
+func Words(c *Clause) string { return describe(c, true) }
+
 // describe says a clause in words that follow "people who"; a combination within another one stands in brackets.
 func describe(c *Clause, inner bool) string {
 	switch c.Op {
@@ -26,9 +29,9 @@ func describe(c *Clause, inner bool) string {
 	case Not:
 		return "are not among those who " + describe(&c.Clauses[0], true)
 	case Did:
-		return "did " + c.Label + " " + c.Times.words() + " " + c.WithinLabel
+		return "did " + c.Label + " " + c.Times.words() + after(" ", c.WithinLabel)
 	case First:
-		return "did " + c.Label + " for the first time ever " + c.WithinLabel
+		return "did " + c.Label + " for the first time ever" + after(" ", c.WithinLabel)
 	case Sequence:
 		text := "did "
 		for i, step := range c.Steps {
@@ -37,10 +40,18 @@ func describe(c *Clause, inner bool) string {
 			}
 			text += step.Label
 		}
-		return text + ", within " + query.Span(c.Window) + " of the first step, " + c.WithinLabel
+		return text + ", within " + query.Span(c.Window) + " of the first step" + after(", ", c.WithinLabel)
 	default:
 		return c.Label
 	}
+}
+
+// after is words behind what they follow; nothing when there are none.
+func after(mark, words string) string {
+	if words == "" {
+		return ""
+	}
+	return mark + words
 }
 
 func (t Times) words() string {

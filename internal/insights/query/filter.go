@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/bahagh/nimbus/internal/behaviour/scan"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/events"
 )
@@ -55,6 +56,36 @@ func (f *Filter) Check() Invalid {
 	c := &filterCheck{}
 	c.node(f, []any{"filter"}, 1)
 	return c.bad
+}
+
+// Scan is the filter as a scan of parts evaluates it. It is false when it looks into objects or lists, which parts do not: each
+// prop is a column. A nil filter is nil.
+func (f *Filter) Scan() (*scan.Filter, bool) {
+	if f == nil {
+		return nil, true
+	}
+	out := scan.Filter{Op: scan.Op(f.Op), Text: f.Text, Number: f.Number}
+	if f.Path != nil {
+		if len(f.Path) != 1 {
+			return nil, false
+		}
+		out.Prop = f.Path[0].Member
+	}
+	for i := range f.Filters {
+		under, ok := f.Filters[i].Scan()
+		if !ok {
+			return nil, false
+		}
+		out.Filters = append(out.Filters, *under)
+	}
+	for _, raw := range f.Values {
+		v, err := scan.ScalarValue(raw)
+		if err != nil {
+			return nil, false
+		}
+		out.Values = append(out.Values, v)
+	}
+	return &out, true
 }
 
 type filterCheck struct {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,9 +61,20 @@ type Trends struct {
 // Home returns the calendar of a project, for the questions that name none.
 type Home func(ctx context.Context, projectID uuid.UUID) (query.Home, error)
 
+// Options are what Trends are made of.
+type Options struct {
+	Reads  *replica.Reads
+	Limits query.Limits
+	Home   Home
+	Now    func() time.Time
+	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
+	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
+}
+
 // New returns Trends that reads as the limits allow.
-func New(reads *replica.Reads, limits query.Limits, home Home, now func() time.Time) *Trends {
-	return &Trends{reads: reads, sources: []Source{countsSource{limits}, eventsSource{limits}}, home: home, now: now}
+func New(o Options) *Trends {
+	sources := []Source{countsSource{o.Limits}, partsSource{o.Limits, o.Unproven}, eventsSource{o.Limits}}
+	return &Trends{reads: o.Reads, sources: sources, home: o.Home, now: o.Now}
 }
 
 // Resolve returns the buckets that the answer to a question about a project has now.
@@ -87,6 +100,9 @@ func (t *Trends) Answer(ctx context.Context, projectID uuid.UUID, q *Question) (
 			err := t.reads.Ask(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
 				return source.Fill(ctx, pool, projectID, q, a)
 			})
+			if errors.Is(err, errUnanswered) {
+				continue
+			}
 			return a, err
 		}
 	}
@@ -105,9 +121,18 @@ func (a *Answer) blank(value *string, other bool) Group {
 	return g
 }
 
-// number reads PostgreSQL's decimal text. What is beyond a double becomes infinite, which no reply can say, as none can
+// number reads PostgreSQL's decimal text, or a quotient of two, which is the nearest double to it. What is beyond a double becomes infinite, which no reply can say, as none can
 // say that a percentile between the two ends of its range is not a number.
 func number(text string) (float64, error) {
+	if sum, n, ok := strings.Cut(text, "/"); ok {
+		x, fine := new(big.Rat).SetString(sum)
+		y, also := new(big.Rat).SetString(n)
+		if !fine || !also {
+			return 0, fmt.Errorf("a measure of %q is no quotient", text)
+		}
+		v, _ := x.Quo(x, y).Float64()
+		return v, nil
+	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, fmt.Errorf("a measure of %q: %w", text, err)

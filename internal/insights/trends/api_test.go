@@ -47,7 +47,7 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = trends.NewAPI(trends.New(replica.Without(b.pool), limits, home, func() time.Time { return now }))
+	b.api = trends.NewAPI(trends.New(trends.Options{Reads: replica.Without(b.pool), Limits: limits, Home: home, Now: func() time.Time { return now }}))
 	return b
 }
 

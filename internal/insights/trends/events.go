@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/platform/turns"
 )
@@ -35,6 +37,12 @@ func (s eventsSource) Fill(ctx context.Context, pool *pgxpool.Pool, projectID uu
 	for i, sec := range a.Bounds {
 		q.bounds[i] = time.Unix(sec, 0).UTC()
 	}
+	if a.Measure == Users {
+		var err error
+		if q.aliases, err = s.aliases(ctx, pool, projectID, a.Window); err != nil {
+			return err
+		}
+	}
 	return newStore(pool, s.limits).snapshot(ctx, projectID, func(r *reader) error {
 		whole := a.Whole()
 		counts, err := r.series(ctx, query.Plan(whole), q.names, whole)
@@ -46,6 +54,24 @@ func (s eventsSource) Fill(ctx context.Context, pool *pgxpool.Pool, projectID uu
 		}
 		return a.read(ctx, r, q, ask.top())
 	})
+}
+
+// aliases returns who is whom. Of a range of which too much is in no part yet, what is known of it has to do.
+func (s eventsSource) aliases(ctx context.Context, pool *pgxpool.Pool, projectID uuid.UUID, w *query.Window) (aliases []behaviour.Alias, err error) {
+	from, to := daysOf(w)
+	views := query.Views{Store: behaviour.NewStore(pool), Timeout: s.limits.Timeout}
+	read := func(v *behaviour.View) error {
+		aliases, err = v.Aliases(ctx)
+		return err
+	}
+	if err = views.View(ctx, projectID, from, to, read); errors.Is(err, behaviour.ErrBehind) {
+		err = views.View(ctx, projectID, 0, 0, read)
+	}
+	if errors.Is(err, behaviour.ErrBehind) {
+		return nil, problem.Wrap(err, problem.CodeQueryTooHeavy, "Too many events arrived that are not ready for questions about people yet: "+
+			"ask again in a minute.")
+	}
+	return aliases, err
 }
 
 // read fills in the numbers, of at most so many groups.

@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/trends"
@@ -29,17 +31,36 @@ type event struct {
 	name, user, anonymous string
 	ts                    time.Time
 	props                 map[string]any
+	who                   string // is the person who did it, "" when nobody knows: see identify
 }
 
-// person is who did it, "" when nobody knows.
-func (e *event) person() string {
-	switch {
-	case e.user != "":
-		return "user " + e.user
-	case e.anonymous != "":
-		return "anonymous " + e.anonymous
-	default:
-		return ""
+// identify says who did each event: an anonymous id is the user of the first event that carries both and, from the first that carries
+// it with another user on, a person of its own.
+func identify(events []event) {
+	sorted := make([]*event, len(events))
+	for i := range events {
+		sorted[i] = &events[i]
+	}
+	slices.SortStableFunc(sorted, func(x, y *event) int { return x.ts.Compare(y.ts) })
+	owner, split := map[string]string{}, map[string]bool{}
+	for _, e := range sorted {
+		if _, known := owner[e.anonymous]; !known && e.user != "" && e.anonymous != "" {
+			owner[e.anonymous] = e.user
+		}
+	}
+	for _, e := range sorted {
+		if e.user != "" {
+			e.who = "user " + e.user
+			split[e.anonymous] = split[e.anonymous] || owner[e.anonymous] != e.user
+			continue
+		}
+		switch user, known := owner[e.anonymous]; {
+		case e.anonymous == "":
+		case known && !split[e.anonymous]:
+			e.who = "user " + user
+		default:
+			e.who = "anonymous " + e.anonymous
+		}
 	}
 }
 
@@ -51,6 +72,9 @@ func (b *bench) keep(t testing.TB, events []event) {
 	rows := make([][]any, len(events))
 	for i := range events {
 		e := &events[i]
+		if e.props == nil {
+			e.props = map[string]any{}
+		}
 		props, err := json.Marshal(e.props)
 		if err != nil {
 			t.Fatal(err)
@@ -195,7 +219,7 @@ func measured(measure, prop string, events []*event) *float64 {
 	people := map[string]bool{}
 	sum := 0.0
 	for _, e := range events {
-		if p := e.person(); p != "" {
+		if p := e.who; p != "" {
 			people[p] = true
 		}
 		for _, n := range numbersAt(prop, e) {
@@ -246,7 +270,7 @@ func counted(measure, prop string, e *event) bool {
 	case "count":
 		return true
 	case "users":
-		return e.person() != ""
+		return e.who != ""
 	default:
 		return len(numbersAt(prop, e)) > 0
 	}
@@ -529,15 +553,33 @@ func world(t testing.TB) (b *bench, events []event, from, to time.Time) {
 	b = setup(t)
 	from, to = utc("2025-10-20T00:00:00Z"), utc("2025-11-04T00:00:00Z")
 	events = randomEvents(rand.New(rand.NewPCG(7, 7)), 1500, from, to)
+	identify(events)
 	b.keep(t, events)
+	b.build(t)
 	return b, events, from, to
 }
 
+// build makes the parts of what was kept.
+func (b *bench) build(t testing.TB) {
+	t.Helper()
+	builder := build.New(behaviour.NewStore(b.pool), build.Options{})
+	if err := builder.Survey(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := builder.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEveryQuestionAnswersWhatTheEventsSay holds answers to a reading of all events, and those from parts to those from the events:
+// to the last digit.
 func TestEveryQuestionAnswersWhatTheEventsSay(t *testing.T) {
 	t.Parallel()
 	b, events, from, to := world(t)
+	plain := b.limited(limits)
 	r := rand.New(rand.NewPCG(11, 13))
-	for i := range 600 {
+	sources := map[api.MetricsMetaSource]int{}
+	for i := range 900 {
 		q := randomQuestion(r, from, to)
 		result, err := b.run(t, q)
 		text, _ := json.Marshal(q)
@@ -547,13 +589,110 @@ func TestEveryQuestionAnswersWhatTheEventsSay(t *testing.T) {
 		if expect(t, &result, events, q); t.Failed() {
 			t.Fatalf("question %d: %s", i, text)
 		}
-		source := api.SourceEvents
-		if q["measure"] == "count" && q["filter"] == nil && q["breakdown"] != "prop" {
+		source := api.SourceParts
+		switch {
+		case q["measure"] == "count" && q["filter"] == nil && q["breakdown"] != "prop":
 			source = api.SourceRollup
+		case nested(q):
+			source = api.SourceEvents
 		}
 		if result.Meta.Source != source || !result.Meta.Exact {
 			t.Errorf("%s: %+v, want it from %s", text, result.Meta, source)
 		}
+		sources[source]++
+		same, err := plain.run(t, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same.Meta, result.Meta = api.MetricsMeta{}, api.MetricsMeta{}
+		got, _ := json.Marshal(result)
+		if want, _ := json.Marshal(same); !bytes.Equal(got, want) {
+			t.Fatalf("question %d: %s\n%s: %s\nfrom the events: %s", i, text, source, got, want)
+		}
+	}
+	t.Log(sources)
+}
+
+// nested says whether a question looks into objects or lists.
+func nested(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, x := range v {
+			path, _ := x.(string)
+			if (name == "prop" || name == "breakdown_prop") && strings.ContainsAny(strings.ReplaceAll(strings.ReplaceAll(path, `\.`, ""), `\[`, ""), ".[") || nested(x) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, nested)
+	}
+	return false
+}
+
+// What props contain means the same to parts and to PostgreSQL.
+func TestPropsContainWhatPostgreSQLSaysTheyDo(t *testing.T) {
+	t.Parallel()
+	b, events, from, to := world(t)
+	plain := b.limited(limits)
+	r := rand.New(rand.NewPCG(17, 19))
+	found := 0
+	for i := range 300 {
+		props := map[string]any{}
+		for name, v := range events[r.IntN(len(events))].props {
+			switch r.IntN(3) {
+			case 0:
+				props[name] = v
+			case 1:
+				props[name] = part(r, v)
+			}
+		}
+		text, _ := json.Marshal(props)
+		p := api.QueryMetricsParams{ProjectID: project, From: &from, To: &to, Bucket: ptr(api.Bucket1D), Props: ptr(string(text)),
+			Measure: ptr([]api.Measure{api.MeasureCount, api.MeasureUsers}[r.IntN(2)])}
+		var totals []float64
+		for _, of := range []*trends.API{b.api, plain.api} {
+			reply, err := of.QueryMetrics(t.Context(), api.QueryMetricsRequestObject{Params: p})
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			totals = append(totals, *reply.(api.QueryMetrics200JSONResponse).Total)
+		}
+		if totals[0] != totals[1] {
+			t.Errorf("question %d: %s: %v of parts, %v of events", i, text, totals[0], totals[1])
+		}
+		if totals[0] > 0 {
+			found++
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d questions found something", found)
+	}
+}
+
+// part is a part of a value that the value contains, mostly.
+func part(r *rand.Rand, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, x := range v {
+			if r.IntN(2) == 0 {
+				out[name] = part(r, x)
+			}
+		}
+		return out
+	case []any:
+		out := []any{}
+		for range r.IntN(3) {
+			if len(v) > 0 {
+				out = append(out, part(r, v[r.IntN(len(v))]))
+			}
+		}
+		if r.IntN(6) == 0 && len(v) > 0 {
+			return v[0] // a list contains no element as it is
+		}
+		return out
+	default:
+		return v
 	}
 }
 
@@ -614,7 +753,7 @@ func hasNumber(v any) bool {
 func BenchmarkEvents(b *testing.B) {
 	const events, days = 1_000_000, 30
 	env := setup(b)
-	env.api = trends.NewAPI(trends.New(replica.Without(env.pool), query.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, home, func() time.Time { return now }))
+	env.api = trends.NewAPI(trends.New(trends.Options{Reads: replica.Without(env.pool), Limits: query.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, Home: home, Now: func() time.Time { return now }}))
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := make([]event, 0, 50_000)
 	for i := range events {

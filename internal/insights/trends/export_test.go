@@ -1,12 +1,20 @@
 package trends
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/events"
 )
+
+// FromEvents returns the same that does not read parts.
+func (t *Trends) FromEvents() *Trends {
+	own := *t
+	own.sources = slices.DeleteFunc(slices.Clone(t.sources), func(s Source) bool { return s.Name() == partsSource{}.Name() })
+	return &own
+}
 
 // Statement is SQL and what is bound in it.
 type Statement struct {

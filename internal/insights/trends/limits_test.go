@@ -20,9 +20,10 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// limited is the API of a bench with other limits.
+// limited is the API of a bench that reads events, with other limits.
 func (b *bench) limited(l query.Limits) *bench {
-	return &bench{pool: b.pool, api: trends.NewAPI(trends.New(replica.Without(b.pool), l, home, func() time.Time { return now }))}
+	t := trends.New(trends.Options{Reads: replica.Without(b.pool), Limits: l, Home: home, Now: func() time.Time { return now }})
+	return &bench{pool: b.pool, api: trends.NewAPI(t.FromEvents())}
 }
 
 func day(person string, at time.Time) event { return event{name: "e", user: person, ts: at} }
@@ -34,7 +35,7 @@ func TestPeopleOfAWeekAreNotTheSumOfItsDays(t *testing.T) {
 	events := []event{{name: "e", ts: monday}} // nobody's
 	for d := range 7 {
 		at := monday.AddDate(0, 0, d)
-		events = append(events, day("x", at), day("x", at.Add(time.Hour)), event{name: "e", anonymous: "x", ts: at},
+		events = append(events, day("x", at), day("x", at.Add(time.Hour)), event{name: "e", anonymous: "x", ts: at}, // nobody said that it is x
 			event{name: "e", user: "x", anonymous: "y", ts: at}) // y is x, once x has said so in this event
 	}
 	events = append(events, day("late", monday.AddDate(0, 0, 6)))
@@ -80,7 +81,7 @@ func TestNumbersAtTheEndsOfADoubleAreMeasuredOrNull(t *testing.T) {
 	}
 	if _, err := b.pool.Exec(t.Context(), `INSERT INTO events SELECT project_id, id_of.id, ts, received_at, seq, name, user_id, anonymous_id, other.props
 		FROM events, (VALUES (1, '{"huge": 1.5e308, "tiny": -1e-368}'::jsonb), (2, '{"huge": -1.7e308}')) AS other (n, props),
-		LATERAL (SELECT overlay(id::text placing lpad(n::text, 12, '0') from 25)::uuid AS id) AS id_of`); err != nil {
+		LATERAL (SELECT overlay(id::text placing rpad(n::text, 12, '0') from 25)::uuid AS id) AS id_of`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ measure, prop, want string }{
@@ -204,6 +205,7 @@ func TestAQuestionThatTakesTooLongIsRefused(t *testing.T) {
 func TestAQuestionEndsWhenTheCallerGoesAway(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.keep(t, []event{day("x", now.Add(-time.Minute))})
 	b.lock(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	waiting := func() (n int) {

@@ -68,8 +68,8 @@ func (m Measure) what(prop string) string {
 		return "The number of stored events whose ts lies in the bucket, each event once however often it was sent."
 	case m == Users:
 		return "The number of distinct people with an event whose ts lies in the bucket, counted exactly; the total is the " +
-			"distinct people of the whole range and not the sum of the buckets. A person is the user_id of an event or, where " +
-			"that is absent, its anonymous_id; the two never mix, and events with neither are left out."
+			"distinct people of the whole range and not the sum of the buckets. A person is a user_id with every anonymous_id that " +
+			"came with it, and whoever was merged into it; an anonymous_id that came with none is a person of its own. Events with neither are left out."
 	}
 	of := fmt.Sprintf(" of props.%s over the stored events whose ts lies in the bucket and in which it is a number; the others are left out.", prop)
 	switch m {

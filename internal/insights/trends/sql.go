@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
@@ -23,6 +24,7 @@ type question struct {
 	prop          events.Path // of a numeric measure
 	breakdown     Breakdown
 	breakdownProp events.Path
+	aliases       []behaviour.Alias // of people
 }
 
 // statement is SQL in the making. Nothing that a caller sent is ever part of its text: values are bound, and columns,
@@ -32,6 +34,7 @@ type statement struct {
 	args     []any
 	elements int      // lists whose elements have been named so far
 	number   string   // the JSON value of prop
+	own      string   // what names the person of an event, where people are measured
 	lists    []string // what the events are joined with where prop has several values
 }
 
@@ -83,6 +86,9 @@ func (q *question) begin() *statement {
 	if q.measure.numeric() {
 		s.lists, s.number = s.at(q.prop)
 	}
+	if q.measure == Users {
+		s.own = s.named()
+	}
 	return s
 }
 
@@ -119,7 +125,7 @@ func cte(name, query string) string { return name + " AS MATERIALIZED (" + query
 
 // totals adds up m for each bucket and for the whole range.
 func (s *statement) totals() string {
-	return "SELECT " + s.bucketOr(wholeRange) + ", " + strconv.Itoa(allGroups) + ", (" + s.aggregate() + ")::text, NULL::text" +
+	return "SELECT " + s.bucketOr(wholeRange) + ", " + strconv.Itoa(allGroups) + ", " + s.text() + ", NULL::text" +
 		" FROM m AS x GROUP BY GROUPING SETS ((x.b), ())"
 }
 
@@ -138,7 +144,7 @@ func (s *statement) placed() string {
 
 // totalsByGroup adds up the placed rows for each bucket of each group, each group, each bucket, and everything.
 func (s *statement) totalsByGroup() string {
-	return "SELECT " + s.bucketOr(wholeRange) + fmt.Sprintf(", coalesce(x.g, %d)::int, (", allGroups) + s.aggregate() + ")::text, NULL::text" +
+	return "SELECT " + s.bucketOr(wholeRange) + fmt.Sprintf(", coalesce(x.g, %d)::int, ", allGroups) + s.text() + ", NULL::text" +
 		" FROM (" + s.placed() + ") AS x GROUP BY GROUPING SETS ((x.b, x.g), (x.g), (x.b), ())"
 }
 
@@ -182,7 +188,7 @@ func (s *statement) measured() string {
 	case Count:
 		return "SELECT " + from + ", count(*) AS v" + s.events() + grouped
 	case Users:
-		return "SELECT DISTINCT " + from + ", " + value + " AS v" + s.events() + " AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL)"
+		return "SELECT DISTINCT " + from + ", " + value + " AS v" + s.events() + " AND " + s.own + " IS NOT NULL"
 	case Sum, Min, Max:
 		return "SELECT " + from + ", " + string(s.measure) + "(" + value + ") AS v" + s.events() + isNumber + grouped
 	case Avg:
@@ -210,13 +216,21 @@ func (s *statement) key() string {
 func (s *statement) value() string {
 	switch {
 	case s.measure == Users:
-		return `CASE WHEN e.user_id IS NOT NULL THEN 'u' || e.user_id ELSE 'a' || e.anonymous_id END COLLATE "C"`
+		return s.person()
 	case s.measure.percentile() > 0:
 		// Below 1e-307 a numeric has no normal double, and PostgreSQL would refuse the cast.
 		return "CASE WHEN jsonb_typeof(r.j) = 'number' THEN CASE WHEN r.j::numeric < 1e-307 AND r.j::numeric > -1e-307 THEN 0 ELSE r.j::float8 END END"
 	default:
 		return s.number + "::numeric"
 	}
+}
+
+// text is the measure as answers read it: a mean as the quotient that it is, because PostgreSQL would round it.
+func (s *statement) text() string {
+	if s.measure == Avg {
+		return "sum(x.v)::text || '/' || sum(x.n)::text"
+	}
+	return "(" + s.aggregate() + ")::text"
 }
 
 // aggregate is the measure of the rows of x, which are of m. Sums and means are numeric: the same whatever the order of
@@ -242,7 +256,7 @@ func (s *statement) events() string {
 	from, to := s.arg(s.bounds[0], "timestamptz"), s.arg(s.bounds[len(s.bounds)-1], "timestamptz")
 	// The ids choose the partitions and the part of the index. Bounds are whole milliseconds, as the time in an id is,
 	// so they choose the same events that the times do.
-	tables := strings.Join(append([]string{"events e"}, s.lists...), ", ")
+	tables := strings.Join(append([]string{"events e" + s.identified()}, s.lists...), ", ")
 	fmt.Fprintf(&b, " FROM "+tables+" WHERE e.project_id = %s AND e.id >= event_id_floor(%[2]s) AND e.id < event_id_floor(%[3]s) AND e.ts >= %[2]s AND e.ts < %[3]s",
 		s.arg(s.projectID, "uuid"), from, to)
 	if len(s.names) > 0 {

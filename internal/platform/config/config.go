@@ -50,6 +50,8 @@ type Config struct {
 	MaxMembersPerProject  int
 	MaxReportsPerProject  int
 	MaxBoardsPerProject   int
+	MaxCohortsPerProject  int
+	MaxCohortPeople       int           // ids of one list
 	AuditRetention        time.Duration // of entries that concern no project
 
 	OIDCIssuer       string // empty: no identity provider

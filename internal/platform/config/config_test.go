@@ -87,6 +87,8 @@ var values = map[string][3]string{
 	"MAX_MEMBERS_PER_PROJECT":  {"1", "2", "1000"},
 	"MAX_REPORTS_PER_PROJECT":  {"1", "2", "1000"},
 	"MAX_BOARDS_PER_PROJECT":   {"1", "2", "1000"},
+	"MAX_COHORTS_PER_PROJECT":  {"1", "2", "1000"},
+	"MAX_COHORT_PEOPLE":        {"1", "2", "1000000"},
 	"AUDIT_RETENTION_DAYS":     {"30", "31", "3650"},
 	"OIDC_ISSUER":              {"https://a.example", "http://b.example/realms/x", "https://c.example/"},
 	"OIDC_CLIENT_ID":           {"one", "two", "three"},

@@ -298,10 +298,13 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 		value int
 	}{{"MAX_PROJECTS_PER_ACCOUNT", c.MaxProjectsPerAccount}, {"MAX_KEYS_PER_PROJECT", c.MaxKeysPerProject},
 		{"MAX_MEMBERS_PER_PROJECT", c.MaxMembersPerProject}, {"MAX_REPORTS_PER_PROJECT", c.MaxReportsPerProject},
-		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}} {
+		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}, {"MAX_COHORTS_PER_PROJECT", c.MaxCohortsPerProject}} {
 		if l.value < 1 || l.value > maxOfEach {
 			bad(l.name, "must be 1 to %d, not %d: the lists are read whole", maxOfEach, l.value)
 		}
+	}
+	if c.MaxCohortPeople < 1 || c.MaxCohortPeople > maxCohortPeople {
+		bad("MAX_COHORT_PEOPLE", "must be 1 to %d, not %d: a list is exported whole", maxCohortPeople, c.MaxCohortPeople)
 	}
 	if c.AuditRetention < 30*24*time.Hour {
 		bad("AUDIT_RETENTION_DAYS", "must be at least 30, not %d: the database removes nothing that is younger", c.AuditRetention/(24*time.Hour))
@@ -310,6 +313,8 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 
 const (
 	minSetupTokenBytes = 16
+	// maxCohortPeople is what the list of a fixed cohort has at most: what an export has.
+	maxCohortPeople = 1_000_000
 	// maxOfEach is the LIMIT of the lists in db/queries.
 	maxOfEach = 1000
 )

@@ -109,6 +109,27 @@ func (e Bucket) Valid() bool {
 	}
 }
 
+// Defines values for ChangeCohortPeopleRequestMode.
+const (
+	CohortAdd     ChangeCohortPeopleRequestMode = "add"
+	CohortRemove  ChangeCohortPeopleRequestMode = "remove"
+	CohortReplace ChangeCohortPeopleRequestMode = "replace"
+)
+
+// Valid indicates whether the value is a known member of the ChangeCohortPeopleRequestMode enum.
+func (e ChangeCohortPeopleRequestMode) Valid() bool {
+	switch e {
+	case CohortAdd:
+		return true
+	case CohortRemove:
+		return true
+	case CohortReplace:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CheckStatus.
 const (
 	CheckDegraded      CheckStatus = "degraded"
@@ -241,6 +262,24 @@ func (e ClauseSequenceOp) Valid() bool {
 	}
 }
 
+// Defines values for CohortKind.
+const (
+	CohortFixed CohortKind = "fixed"
+	CohortLive  CohortKind = "live"
+)
+
+// Valid indicates whether the value is a known member of the CohortKind enum.
+func (e CohortKind) Valid() bool {
+	switch e {
+	case CohortFixed:
+		return true
+	case CohortLive:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CohortQuestionKind.
 const (
 	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
@@ -250,6 +289,27 @@ const (
 func (e CohortQuestionKind) Valid() bool {
 	switch e {
 	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortUseKind.
+const (
+	UsedByBoard  CohortUseKind = "board"
+	UsedByCohort CohortUseKind = "cohort"
+	UsedByReport CohortUseKind = "report"
+)
+
+// Valid indicates whether the value is a known member of the CohortUseKind enum.
+func (e CohortUseKind) Valid() bool {
+	switch e {
+	case UsedByBoard:
+		return true
+	case UsedByCohort:
+		return true
+	case UsedByReport:
 		return true
 	default:
 		return false
@@ -805,6 +865,7 @@ func (e Measure) Valid() bool {
 // Defines values for MetricsMetaSource.
 const (
 	SourceEvents MetricsMetaSource = "events"
+	SourceParts  MetricsMetaSource = "parts"
 	SourceRollup MetricsMetaSource = "rollup"
 )
 
@@ -812,6 +873,8 @@ const (
 func (e MetricsMetaSource) Valid() bool {
 	switch e {
 	case SourceEvents:
+		return true
+	case SourceParts:
 		return true
 	case SourceRollup:
 		return true
@@ -1216,6 +1279,105 @@ func (e StickinessQuestionKind) Valid() bool {
 	}
 }
 
+// Defines values for TrendsBreakdownBy.
+const (
+	TrendsByName TrendsBreakdownBy = "name"
+	TrendsByProp TrendsBreakdownBy = "prop"
+)
+
+// Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
+func (e TrendsBreakdownBy) Valid() bool {
+	switch e {
+	case TrendsByName:
+		return true
+	case TrendsByProp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsInsightKind.
+const (
+	TrendsInsightKindTrendsInsightKind TrendsInsightKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsInsightKind enum.
+func (e TrendsInsightKind) Valid() bool {
+	switch e {
+	case TrendsInsightKindTrendsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsMeasure.
+const (
+	TrendsAvg          TrendsMeasure = "avg"
+	TrendsCount        TrendsMeasure = "count"
+	TrendsMax          TrendsMeasure = "max"
+	TrendsMin          TrendsMeasure = "min"
+	TrendsP50          TrendsMeasure = "p50"
+	TrendsP90          TrendsMeasure = "p90"
+	TrendsP95          TrendsMeasure = "p95"
+	TrendsP99          TrendsMeasure = "p99"
+	TrendsPerPersonAvg TrendsMeasure = "per_person_avg"
+	TrendsPerPersonP50 TrendsMeasure = "per_person_p50"
+	TrendsPerPersonP90 TrendsMeasure = "per_person_p90"
+	TrendsSum          TrendsMeasure = "sum"
+	TrendsUsers        TrendsMeasure = "users"
+)
+
+// Valid indicates whether the value is a known member of the TrendsMeasure enum.
+func (e TrendsMeasure) Valid() bool {
+	switch e {
+	case TrendsAvg:
+		return true
+	case TrendsCount:
+		return true
+	case TrendsMax:
+		return true
+	case TrendsMin:
+		return true
+	case TrendsP50:
+		return true
+	case TrendsP90:
+		return true
+	case TrendsP95:
+		return true
+	case TrendsP99:
+		return true
+	case TrendsPerPersonAvg:
+		return true
+	case TrendsPerPersonP50:
+		return true
+	case TrendsPerPersonP90:
+		return true
+	case TrendsSum:
+		return true
+	case TrendsUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsQuestionKind.
+const (
+	TrendsQuestionKindTrendsQuestionKind TrendsQuestionKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsQuestionKind enum.
+func (e TrendsQuestionKind) Valid() bool {
+	switch e {
+	case TrendsQuestionKindTrendsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UniquesInsightKind.
 const (
 	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
@@ -1258,6 +1420,27 @@ func (e WeekStart) Valid() bool {
 	case WeekStartMonday:
 		return true
 	case WeekStartSunday:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCohortSizeParamsBucket.
+const (
+	SizeBucketDay   GetCohortSizeParamsBucket = "1d"
+	SizeBucketMonth GetCohortSizeParamsBucket = "1mo"
+	SizeBucketWeek  GetCohortSizeParamsBucket = "1w"
+)
+
+// Valid indicates whether the value is a known member of the GetCohortSizeParamsBucket enum.
+func (e GetCohortSizeParamsBucket) Valid() bool {
+	switch e {
+	case SizeBucketDay:
+		return true
+	case SizeBucketMonth:
+		return true
+	case SizeBucketWeek:
 		return true
 	default:
 		return false
@@ -1415,6 +1598,20 @@ type AuthMethods struct {
 	SetupToken bool `json:"setup_token"`
 }
 
+// Behind The people behind a number, as `POST /v1/insights/people` has them.
+type Behind struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
+	At Coordinate `json:"at"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
 // Board defines model for Board.
 type Board struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -1468,6 +1665,17 @@ type Bucket string
 
 // BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 type BucketLimit = int32
+
+// ChangeCohortPeopleRequest Ids, as lists or as the text of a CSV file.
+type ChangeCohortPeopleRequest struct {
+	AnonymousIds []string                       `json:"anonymous_ids,omitempty"`
+	Csv          *string                        `json:"csv,omitempty"`
+	Mode         *ChangeCohortPeopleRequestMode `json:"mode,omitempty"`
+	UserIds      []string                       `json:"user_ids,omitempty"`
+}
+
+// ChangeCohortPeopleRequestMode defines model for ChangeCohortPeopleRequest.Mode.
+type ChangeCohortPeopleRequestMode string
 
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
@@ -1534,7 +1742,7 @@ type ClauseGroup struct {
 // ClauseGroupOp defines model for ClauseGroup.Op.
 type ClauseGroupOp string
 
-// ClauseIn Is in a saved cohort.
+// ClauseIn Is in a saved cohort of the project.
 type ClauseIn struct {
 	// Cohort The id or the name of the cohort.
 	Cohort string     `json:"cohort"`
@@ -1577,6 +1785,36 @@ type ClauseSequence struct {
 // ClauseSequenceOp defines model for ClauseSequence.Op.
 type ClauseSequenceOp string
 
+// Cohort defines model for Cohort.
+type Cohort struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The account that saved it; null when that is gone.
+	CreatedBy   *openapi_types.UUID `json:"created_by"`
+	Description string              `json:"description"`
+	ID          openapi_types.UUID  `json:"id"`
+	Kind        CohortKind          `json:"kind"`
+
+	// Listed Ids in the list of a fixed cohort.
+	Listed    *int64    `json:"listed,omitempty"`
+	Name      string    `json:"name"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// UsedBy What uses it, when one cohort is asked for; absent when nothing does, and in lists.
+	UsedBy []CohortUse `json:"used_by,omitempty"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
+}
+
 // CohortAnswer defines model for CohortAnswer.
 type CohortAnswer struct {
 	Meta       InsightMeta `json:"meta"`
@@ -1587,9 +1825,43 @@ type CohortAnswer struct {
 	Size   int64    `json:"size"`
 }
 
+// CohortBreakdown defines model for CohortBreakdown.
+type CohortBreakdown struct {
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts CohortRefs `json:"cohorts"`
+}
+
 // CohortClause What holds of a person; `op` says what.
 type CohortClause struct {
 	union json.RawMessage
+}
+
+// CohortKind defines model for CohortKind.
+type CohortKind string
+
+// CohortList defines model for CohortList.
+type CohortList struct {
+	Items []Cohort `json:"items"`
+}
+
+// CohortOfGroup The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+type CohortOfGroup = string
+
+// CohortPeopleChange defines model for CohortPeopleChange.
+type CohortPeopleChange struct {
+	// Changed How many ids were added to the list or taken from it.
+	Changed int64 `json:"changed"`
+
+	// Listed Ids in the list now.
+	Listed int64 `json:"listed"`
+
+	// Unknown Of the ids sent, those that nobody has, at most 1,000 of them; an anonymous one with `a:` before it.
+	Unknown []string `json:"unknown"`
+
+	// UnknownCount How many of the ids sent nobody has.
+	UnknownCount int64 `json:"unknown_count"`
+	Version      int64 `json:"version"`
 }
 
 // CohortQuestion defines model for CohortQuestion.
@@ -1618,6 +1890,36 @@ type CohortQuestion struct {
 // CohortQuestionKind defines model for CohortQuestion.Kind.
 type CohortQuestionKind string
 
+// CohortRefs Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+type CohortRefs = []string
+
+// CohortSize defines model for CohortSize.
+type CohortSize struct {
+	Meta   InsightMeta       `json:"meta"`
+	Series []CohortSizePoint `json:"series,omitempty"`
+
+	// Size People in it now.
+	Size int64 `json:"size"`
+}
+
+// CohortSizePoint defines model for CohortSizePoint.
+type CohortSizePoint struct {
+	// At The moment before which everything counts.
+	At   time.Time `json:"at"`
+	Size int64     `json:"size"`
+}
+
+// CohortUse defines model for CohortUse.
+type CohortUse struct {
+	ID   openapi_types.UUID `json:"id"`
+	Kind CohortUseKind      `json:"kind"`
+	Name string             `json:"name"`
+}
+
+// CohortUseKind defines model for CohortUse.Kind.
+type CohortUseKind string
+
 // CompletePasswordResetRequest defines model for CompletePasswordResetRequest.
 type CompletePasswordResetRequest struct {
 	// NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
@@ -1634,18 +1936,21 @@ type CompletePasswordResetRequest struct {
 	Token LinkToken `json:"token"`
 }
 
-// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
 // retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 // `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+// cohorts `group` is the cohort's id.
 type Coordinate struct {
 	AtLeast *bool `json:"at_least,omitempty"`
 
 	// Group A string, a number, true or false; as JSON at most 4 KiB.
 	//
 	// Example: pro
-	Group Scalar `json:"group,omitempty"`
-	Lost  *bool  `json:"lost,omitempty"`
+	Group  Scalar        `json:"group,omitempty"`
+	Groups []TrendsValue `json:"groups,omitempty"`
+	Lost   *bool         `json:"lost,omitempty"`
 
 	// NoValue Whether it is that of the group without a value.
 	NoValue *bool   `json:"no_value,omitempty"`
@@ -1654,9 +1959,12 @@ type Coordinate struct {
 	Period  *int32  `json:"period,omitempty"`
 
 	// Row A row or a bucket, from 0.
-	Row   *int32           `json:"row,omitempty"`
-	State *CoordinateState `json:"state,omitempty"`
-	Step  *int32           `json:"step,omitempty"`
+	Row *int32 `json:"row,omitempty"`
+
+	// Series Of trends, from 0: A is 0, B is 1.
+	Series *int32           `json:"series,omitempty"`
+	State  *CoordinateState `json:"state,omitempty"`
+	Step   *int32           `json:"step,omitempty"`
 }
 
 // CoordinateState defines model for Coordinate.State.
@@ -1686,6 +1994,20 @@ type CreateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// CreateCohortRequest defines model for CreateCohortRequest.
+type CreateCohortRequest struct {
+	// Behind The people behind a number, as `POST /v1/insights/people` has them.
+	Behind      *Behind            `json:"behind,omitempty"`
+	Description *ReportDescription `json:"description,omitempty"`
+	Kind        CohortKind         `json:"kind"`
+
+	// Name Example: Paying users by country
+	Name ReportName `json:"name"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
 }
 
 // CreateInstanceAccountRequest defines model for CreateInstanceAccountRequest.
@@ -1968,15 +2290,19 @@ type FunnelAnswer struct {
 	Time *StepTime `json:"time"`
 }
 
-// FunnelBreakdown defines model for FunnelBreakdown.
+// FunnelBreakdown By a property, or by cohorts.
 type FunnelBreakdown struct {
 	// Attribution The first or last value among the steps, or that of one step.
 	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
 
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
-	Prop PropName `json:"prop"`
+	Prop *PropName `json:"prop,omitempty"`
 
 	// Step The step whose value counts; required with attribution `step`, and only allowed there.
 	Step *int32 `json:"step,omitempty"`
@@ -2004,6 +2330,9 @@ type FunnelExclusion struct {
 
 // FunnelGroup defines model for FunnelGroup.
 type FunnelGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+
 	// Counts How many reached each step.
 	Counts []int64 `json:"counts"`
 
@@ -2029,9 +2358,11 @@ type FunnelGroup struct {
 type FunnelInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf                 `json:"as_of,omitempty"`
-	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
-	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+	AsOf    *AsOf                 `json:"as_of,omitempty"`
+	Attempt *FunnelInsightAttempt `json:"attempt,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
+	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2052,7 +2383,10 @@ type FunnelInsight struct {
 	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
 	Kind        FunnelInsightKind   `json:"kind"`
 	Order       *FunnelInsightOrder `json:"order,omitempty"`
-	Steps       []FunnelStep        `json:"steps"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+	Steps  []FunnelStep  `json:"steps"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -2110,9 +2444,11 @@ type FunnelPoint struct {
 type FunnelQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf                  `json:"as_of,omitempty"`
-	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
-	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+	AsOf    *AsOf                  `json:"as_of,omitempty"`
+	Attempt *FunnelQuestionAttempt `json:"attempt,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
+	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2135,6 +2471,9 @@ type FunnelQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
 	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -2250,12 +2589,16 @@ type Insight struct {
 	union json.RawMessage
 }
 
-// InsightBreakdown defines model for InsightBreakdown.
+// InsightBreakdown By a property, or by cohorts.
 type InsightBreakdown struct {
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
-	Prop PropName `json:"prop"`
+	Prop *PropName `json:"prop,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
@@ -2432,15 +2775,30 @@ type KeyScope string
 
 // LifecycleAnswer defines model for LifecycleAnswer.
 type LifecycleAnswer struct {
-	Meta InsightMeta    `json:"meta"`
-	Rows []LifecycleRow `json:"rows"`
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []LifecycleGroup `json:"groups,omitempty"`
+	Meta   InsightMeta      `json:"meta"`
+	Rows   []LifecycleRow   `json:"rows"`
+}
+
+// LifecycleGroup defines model for LifecycleGroup.
+type LifecycleGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Rows   []LifecycleRow `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // LifecycleInsight Who is new, comes back and falls silent.
 type LifecycleInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2457,6 +2815,9 @@ type LifecycleInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
 	Kind        LifecycleInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -2477,7 +2838,8 @@ type LifecycleInsightKind string
 type LifecycleQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -2496,6 +2858,9 @@ type LifecycleQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -2636,8 +3001,9 @@ type LoginRequest struct {
 }
 
 // Measure - `count`: stored events;
-//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-//     `anonymous_id`, and the two never mix;
+//   - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+//     was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+//     `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 //   - `sum`, `avg`, `min`, `max` of a numeric property;
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
@@ -2725,8 +3091,9 @@ type MetricsQuery struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -2882,8 +3249,11 @@ type PathStep struct {
 
 // PathsAnswer defines model for PathsAnswer.
 type PathsAnswer struct {
-	Backwards bool       `json:"backwards"`
-	Links     []PathLink `json:"links"`
+	Backwards bool `json:"backwards"`
+
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []PathsGroup `json:"groups,omitempty"`
+	Links  []PathLink   `json:"links"`
 
 	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
 	Longer int64       `json:"longer"`
@@ -2892,11 +3262,27 @@ type PathsAnswer struct {
 	Steps  []PathStep  `json:"steps"`
 }
 
+// PathsGroup defines model for PathsGroup.
+type PathsGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Links  []PathLink     `json:"links"`
+	Longer int64          `json:"longer"`
+	Paths  int64          `json:"paths"`
+	Steps  []PathStep     `json:"steps"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // PathsInsight What people do next.
 type PathsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
@@ -2927,6 +3313,9 @@ type PathsInsight struct {
 	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
 	NodeProp *string `json:"node_prop,omitempty"`
 
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+
 	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
 	Start *Anchor `json:"start,omitempty"`
 
@@ -2950,7 +3339,8 @@ type PathsInsightKind string
 type PathsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
@@ -2982,6 +3372,9 @@ type PathsQuestion struct {
 
 	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
 	NodeProp *string `json:"node_prop,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3015,12 +3408,31 @@ type PeopleAnswer struct {
 	Total int64 `json:"total"`
 }
 
-// PeopleQuestion defines model for PeopleQuestion.
-type PeopleQuestion struct {
-	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// PeopleExport defines model for PeopleExport.
+type PeopleExport struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
 	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
+	At Coordinate `json:"at"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+	// cohorts `group` is the cohort's id.
 	At Coordinate `json:"at"`
 
 	// Cursor The `next_cursor` of the page before.
@@ -3321,8 +3733,9 @@ type ReportQuestion struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3379,7 +3792,10 @@ type RetentionAverage struct {
 // RetentionGroup defines model for RetentionGroup.
 type RetentionGroup struct {
 	Average []RetentionAverage `json:"average"`
-	Rows    []RetentionRow     `json:"rows"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Rows   []RetentionRow `json:"rows"`
 
 	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
 	//
@@ -3391,7 +3807,9 @@ type RetentionGroup struct {
 type RetentionInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3409,6 +3827,9 @@ type RetentionInsight struct {
 	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
 	Kind        RetentionInsightKind      `json:"kind"`
 	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Periods How many values a row has, the first being its size.
 	Periods *int32 `json:"periods,omitempty"`
@@ -3454,7 +3875,9 @@ type RetentionOther struct {
 type RetentionQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3474,6 +3897,9 @@ type RetentionQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *RetentionQuestionKind `json:"kind,omitempty"`
 	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Periods How many values a row has, the first being its size.
 	Periods *int32 `json:"periods,omitempty"`
@@ -3571,6 +3997,9 @@ type SessionEnds struct {
 type SessionGroup struct {
 	// Bounces Sessions of one event.
 	Bounces int64 `json:"bounces"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
 
 	// Events Events in them.
 	Events int64 `json:"events"`
@@ -3686,7 +4115,9 @@ type SessionsAnswer struct {
 type SessionsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3701,6 +4132,9 @@ type SessionsInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
 	Kind        SessionsInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3721,7 +4155,9 @@ type SessionsInsightKind string
 type SessionsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf             `json:"as_of,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property, or by cohorts.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3738,6 +4174,9 @@ type SessionsQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3782,18 +4221,37 @@ type StepTime struct {
 
 // StickinessAnswer defines model for StickinessAnswer.
 type StickinessAnswer struct {
-	AtLeast []int64     `json:"at_least"`
-	Exactly []int64     `json:"exactly"`
-	Meta    InsightMeta `json:"meta"`
-	People  int64       `json:"people"`
-	Periods int32       `json:"periods"`
+	AtLeast []int64 `json:"at_least"`
+	Exactly []int64 `json:"exactly"`
+
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups  []StickinessGroup `json:"groups,omitempty"`
+	Meta    InsightMeta       `json:"meta"`
+	People  int64             `json:"people"`
+	Periods int32             `json:"periods"`
+}
+
+// StickinessGroup defines model for StickinessGroup.
+type StickinessGroup struct {
+	AtLeast []int64 `json:"at_least"`
+
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort  *CohortOfGroup `json:"cohort,omitempty"`
+	Exactly []int64        `json:"exactly"`
+	People  int64          `json:"people"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // StickinessInsight In how many periods people were active.
 type StickinessInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3810,6 +4268,9 @@ type StickinessInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
 	Kind        StickinessInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3830,7 +4291,8 @@ type StickinessInsightKind string
 type StickinessQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3849,6 +4311,9 @@ type StickinessQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -3909,18 +4374,232 @@ type Times struct {
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
 
+// TrendsAnswer defines model for TrendsAnswer.
+type TrendsAnswer struct {
+	Bucket   Bucket       `json:"bucket"`
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	Groups []TrendsGroup `json:"groups"`
+	Meta   InsightMeta   `json:"meta"`
+
+	// Series Of all events, in the order of the question.
+	Series []TrendsLine `json:"series"`
+
+	// Starts The start of each bucket, with the offset of the zone.
+	Starts []time.Time `json:"starts"`
+}
+
+// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+type TrendsBreakdown struct {
+	By *TrendsBreakdownBy `json:"by,omitempty"`
+
+	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	Edges []float64 `json:"edges,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+}
+
+// TrendsBreakdownBy defines model for TrendsBreakdown.By.
+type TrendsBreakdownBy string
+
+// TrendsFormula defines model for TrendsFormula.
+type TrendsFormula struct {
+	// Expression Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+	//
+	// Example: 100 * A / (A + B)
+	Expression string `json:"expression"`
+}
+
+// TrendsGroup defines model for TrendsGroup.
+type TrendsGroup struct {
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Other True for the one group of everything that is not shown.
+	Other  bool         `json:"other"`
+	Series []TrendsLine `json:"series"`
+
+	// Values One for each breakdown; empty for the rest.
+	Values []TrendsValue `json:"values"`
+}
+
+// TrendsInsight Series of measures over time.
+type TrendsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
+	Kind        TrendsInsightKind `json:"kind"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsInsightKind defines model for TrendsInsight.Kind.
+type TrendsInsightKind string
+
+// TrendsLine defines model for TrendsLine.
+type TrendsLine struct {
+	// Total Of the whole range; null where a value would be.
+	Total *float64 `json:"total"`
+
+	// Values One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+	Values []*float64 `json:"values"`
+}
+
+// TrendsMeasure - `count`: events;
+// - `users`: distinct people, exactly, after links and merges;
+// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+type TrendsMeasure string
+
+// TrendsQuestion Series of measures over time.
+type TrendsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *TrendsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsQuestionKind What kind of question it is; where it is asked says so already.
+type TrendsQuestionKind string
+
+// TrendsSeries A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+// `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+type TrendsSeries struct {
+	// AnyOf Events that fit any of these, each counted once; not together with `event` or `filter`.
+	AnyOf []Step `json:"any_of,omitempty"`
+
+	// Cumulative Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+	Cumulative *bool   `json:"cumulative,omitempty"`
+	Event      *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// FirstTime Only the first such event of each person ever, whenever that was; events of nobody are left out.
+	FirstTime *bool `json:"first_time,omitempty"`
+
+	// Measure - `count`: events;
+	// - `users`: distinct people, exactly, after links and merges;
+	// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+	// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+	Measure *TrendsMeasure `json:"measure,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+
+	// RollingDays Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+	RollingDays *int32 `json:"rolling_days,omitempty"`
+}
+
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+type TrendsValue struct {
+	Gte *float64 `json:"gte,omitempty"`
+	Lt  *float64 `json:"lt,omitempty"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value,omitempty"`
+}
+
 // UniquesAnswer defines model for UniquesAnswer.
 type UniquesAnswer struct {
+	// Groups Of the breakdown, in the order in which its cohorts are named.
+	Groups []UniquesGroup `json:"groups,omitempty"`
 	Meta   InsightMeta    `json:"meta"`
 	Series []UniquesPoint `json:"series,omitempty"`
 	Total  int64          `json:"total"`
+}
+
+// UniquesGroup defines model for UniquesGroup.
+type UniquesGroup struct {
+	// Cohort The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+	Cohort *CohortOfGroup `json:"cohort,omitempty"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
 }
 
 // UniquesInsight Distinct people.
 type UniquesInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3937,6 +4616,9 @@ type UniquesInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
 	Kind        UniquesInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// To End of the range, exclusive.
 	To time.Time `json:"to"`
@@ -3963,7 +4645,8 @@ type UniquesPoint struct {
 type UniquesQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf *AsOf `json:"as_of,omitempty"`
+	AsOf      *AsOf            `json:"as_of,omitempty"`
+	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
@@ -3982,6 +4665,9 @@ type UniquesQuestion struct {
 
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
@@ -4021,6 +4707,17 @@ type UpdateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// UpdateCohortRequest defines model for UpdateCohortRequest.
+type UpdateCohortRequest struct {
+	Description *ReportDescription `json:"description,omitempty"`
+
+	// Name Example: Paying users by country
+	Name *ReportName `json:"name,omitempty"`
+
+	// Where What holds of a person; `op` says what.
+	Where *CohortClause `json:"where,omitempty"`
 }
 
 // UpdateInstanceAccountRequest defines model for UpdateInstanceAccountRequest.
@@ -4131,6 +4828,9 @@ type AuditSince = time.Time
 
 // AuditUntil defines model for AuditUntil.
 type AuditUntil = time.Time
+
+// CohortPath defines model for CohortPath.
+type CohortPath = openapi_types.UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -4434,6 +5134,53 @@ type UpdateBoardParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateCohortParams defines parameters for CreateCohort.
+type CreateCohortParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCohortParams defines parameters for DeleteCohort.
+type DeleteCohortParams struct {
+	// Force Delete it although it is used.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// UpdateCohortParams defines parameters for UpdateCohort.
+type UpdateCohortParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ChangeCohortPeopleParams defines parameters for ChangeCohortPeople.
+type ChangeCohortPeopleParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetCohortSizeParams defines parameters for GetCohortSize.
+type GetCohortSizeParams struct {
+	// From Start of the range, inclusive; required with `bucket`.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To End of the range, exclusive; now when absent.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Bucket How far apart the sizes are.
+	Bucket *GetCohortSizeParamsBucket `form:"bucket,omitempty" json:"bucket,omitempty"`
+
+	// Tz An IANA time zone such as `Europe/Berlin`; the project's when absent.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; the project's when absent.
+	WeekStart *WeekStart `form:"week_start,omitempty" json:"week_start,omitempty"`
+}
+
+// GetCohortSizeParamsBucket defines parameters for GetCohortSize.
+type GetCohortSizeParamsBucket string
+
 // CreateInvitationParams defines parameters for CreateInvitation.
 type CreateInvitationParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -4518,6 +5265,9 @@ type AskPathsJSONRequestBody = PathsQuestion
 // AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
 type AskPeopleJSONRequestBody = PeopleQuestion
 
+// ExportPeopleJSONRequestBody defines body for ExportPeople for application/json ContentType.
+type ExportPeopleJSONRequestBody = PeopleExport
+
 // AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
 type AskRetentionJSONRequestBody = RetentionQuestion
 
@@ -4526,6 +5276,9 @@ type AskSessionsJSONRequestBody = SessionsQuestion
 
 // AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
 type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskTrendsJSONRequestBody defines body for AskTrends for application/json ContentType.
+type AskTrendsJSONRequestBody = TrendsQuestion
 
 // AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
 type AskUniquesJSONRequestBody = UniquesQuestion
@@ -4565,6 +5318,15 @@ type CreateBoardJSONRequestBody = CreateBoardRequest
 
 // UpdateBoardJSONRequestBody defines body for UpdateBoard for application/json ContentType.
 type UpdateBoardJSONRequestBody = UpdateBoardRequest
+
+// CreateCohortJSONRequestBody defines body for CreateCohort for application/json ContentType.
+type CreateCohortJSONRequestBody = CreateCohortRequest
+
+// UpdateCohortJSONRequestBody defines body for UpdateCohort for application/json ContentType.
+type UpdateCohortJSONRequestBody = UpdateCohortRequest
+
+// ChangeCohortPeopleJSONRequestBody defines body for ChangeCohortPeople for application/json ContentType.
+type ChangeCohortPeopleJSONRequestBody = ChangeCohortPeopleRequest
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
@@ -4984,6 +5746,40 @@ func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the Insight as a TrendsInsight
+func (t Insight) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the Insight as the provided TrendsInsight
+func (t *Insight) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the Insight, using the provided TrendsInsight
+func (t *Insight) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsPathsInsight returns the union data inside the Insight as a PathsInsight
 func (t Insight) AsPathsInsight() (PathsInsight, error) {
 	var body PathsInsight
@@ -5078,6 +5874,8 @@ func (t Insight) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:
@@ -5977,6 +6775,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
 	AskPeople(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportPeopleWithBody Export who is behind this number
+	//
+	// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+	// empty) and `ts`; at most a million.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+	ExportPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportPeople Export who is behind this number
+	//
+	// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+	// empty) and `ts`; at most a million.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+	ExportPeople(ctx context.Context, body ExportPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AskRetentionWithBody Do people come back?
 	//
 	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
@@ -6042,6 +6860,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
 	AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskTrendsWithBody How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskTrends How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrends(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AskUniquesWithBody How many people were there?
 	//
@@ -6226,7 +7086,8 @@ type ClientInterface interface {
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 	// Where nothing happened, counts and sums are 0 and every other measure is null.
 	//
-	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+	// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
@@ -6465,6 +7326,114 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
 	UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCohorts List the cohorts
+	//
+	// All of them, newest first, as every member of the project sees them; a project has at most 500.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts (the `ListCohorts` operationId).
+	ListCohorts(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCohortWithBody Save a cohort
+	//
+	// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+	// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+	// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+	// lead back to it. They are kept with the id of the cohort that they name.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+	CreateCohortWithBody(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCohort Save a cohort
+	//
+	// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+	// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+	// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+	// lead back to it. They are kept with the id of the cohort that they name.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+	CreateCohort(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteCohort Delete a cohort
+	//
+	// Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+	// names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+	//
+	// Corresponds with DELETE /v1/projects/{project_id}/cohorts/{cohort_id} (the `DeleteCohort` operationId).
+	DeleteCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCohort Get a cohort
+	//
+	// With what it is used by.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id} (the `GetCohort` operationId).
+	GetCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCohortWithBody Change a cohort
+	//
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+	// stays; `where` is of a live cohort only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+	UpdateCohortWithBody(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateCohort Change a cohort
+	//
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+	// stays; `where` is of a live cohort only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+	UpdateCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, body UpdateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportCohort Export the people of a cohort
+	//
+	// CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+	// its list; of a live one, the people who are in it now, at most a million.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ExportCohort` operationId).
+	ExportCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeCohortPeopleWithBody Change the list of a fixed cohort
+	//
+	// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+	// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+	// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+	// one, and an anonymous id its user.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+	ChangeCohortPeopleWithBody(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeCohortPeople Change the list of a fixed cohort
+	//
+	// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+	// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+	// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+	// one, and an anonymous id its user.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+	ChangeCohortPeople(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, body ChangeCohortPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCohortSize How many people are in a cohort?
+	//
+	// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+	// then ends there, and only what happened before counts. Who is whom is what is known now.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
+	GetCohortSize(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetProjectDeletion See how far the deletion of a project is
 	//
@@ -7407,6 +8376,46 @@ func (c *HTTPClient) AskPeople(ctx context.Context, body AskPeopleJSONRequestBod
 	return c.Client.Do(req)
 }
 
+// ExportPeopleWithBody Export who is behind this number
+//
+// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+// empty) and `ts`; at most a million.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+func (c *HTTPClient) ExportPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPeopleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportPeople Export who is behind this number
+//
+// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+// empty) and `ts`; at most a million.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+func (c *HTTPClient) ExportPeople(ctx context.Context, body ExportPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPeopleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AskRetentionWithBody Do people come back?
 //
 // Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
@@ -7523,6 +8532,68 @@ func (c *HTTPClient) AskStickinessWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
 func (c *HTTPClient) AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAskStickinessRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskTrendsWithBody How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *HTTPClient) AskTrendsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskTrendsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskTrends How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *HTTPClient) AskTrends(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskTrendsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7896,7 +8967,8 @@ func (c *HTTPClient) PreviewInvitation(ctx context.Context, body PreviewInvitati
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 // Where nothing happened, counts and sums are 0 and every other measure is null.
 //
-// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 // A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 // beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
@@ -8376,6 +9448,224 @@ func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectP
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
 func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateBoardRequest(c.Server, projectID, boardID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCohorts List the cohorts
+//
+// All of them, newest first, as every member of the project sees them; a project has at most 500.
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts (the `ListCohorts` operationId).
+func (c *HTTPClient) ListCohorts(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCohortsRequest(c.Server, projectID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCohortWithBody Save a cohort
+//
+// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+// lead back to it. They are kept with the id of the cohort that they name.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+func (c *HTTPClient) CreateCohortWithBody(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCohortRequestWithBody(c.Server, projectID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCohort Save a cohort
+//
+// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+// lead back to it. They are kept with the id of the cohort that they name.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+func (c *HTTPClient) CreateCohort(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCohortRequest(c.Server, projectID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteCohort Delete a cohort
+//
+// Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+// names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+//
+// Corresponds with DELETE /v1/projects/{project_id}/cohorts/{cohort_id} (the `DeleteCohort` operationId).
+func (c *HTTPClient) DeleteCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCohortRequest(c.Server, projectID, cohortID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCohort Get a cohort
+//
+// With what it is used by.
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id} (the `GetCohort` operationId).
+func (c *HTTPClient) GetCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCohortRequest(c.Server, projectID, cohortID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCohortWithBody Change a cohort
+//
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+// stays; `where` is of a live cohort only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+func (c *HTTPClient) UpdateCohortWithBody(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCohortRequestWithBody(c.Server, projectID, cohortID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateCohort Change a cohort
+//
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+// stays; `where` is of a live cohort only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+func (c *HTTPClient) UpdateCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, body UpdateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCohortRequest(c.Server, projectID, cohortID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportCohort Export the people of a cohort
+//
+// CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+// its list; of a live one, the people who are in it now, at most a million.
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ExportCohort` operationId).
+func (c *HTTPClient) ExportCohort(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportCohortRequest(c.Server, projectID, cohortID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeCohortPeopleWithBody Change the list of a fixed cohort
+//
+// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+// one, and an anonymous id its user.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+func (c *HTTPClient) ChangeCohortPeopleWithBody(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeCohortPeopleRequestWithBody(c.Server, projectID, cohortID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeCohortPeople Change the list of a fixed cohort
+//
+// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+// one, and an anonymous id its user.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+func (c *HTTPClient) ChangeCohortPeople(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, body ChangeCohortPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeCohortPeopleRequest(c.Server, projectID, cohortID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCohortSize How many people are in a cohort?
+//
+// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+// then ends there, and only what happened before counts. Who is whom is what is known now.
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
+func (c *HTTPClient) GetCohortSize(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCohortSizeRequest(c.Server, projectID, cohortID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9919,6 +11209,46 @@ func NewAskPeopleRequestWithBody(server string, contentType string, body io.Read
 	return req, nil
 }
 
+// NewExportPeopleRequest calls the generic ExportPeople builder with application/json body
+func NewExportPeopleRequest(server string, body ExportPeopleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportPeopleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExportPeopleRequestWithBody constructs an http.Request for the ExportPeople method, with any body, and a specified content type
+func NewExportPeopleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/people/csv")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewAskRetentionRequest calls the generic AskRetention builder with application/json body
 func NewAskRetentionRequest(server string, body AskRetentionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10020,6 +11350,46 @@ func NewAskStickinessRequestWithBody(server string, contentType string, body io.
 	}
 
 	operationPath := fmt.Sprintf("/v1/insights/stickiness")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskTrendsRequest calls the generic AskTrends builder with application/json body
+func NewAskTrendsRequest(server string, body AskTrendsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskTrendsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskTrendsRequestWithBody constructs an http.Request for the AskTrends method, with any body, and a specified content type
+func NewAskTrendsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/trends")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -11833,6 +13203,506 @@ func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID
 	return req, nil
 }
 
+// NewListCohortsRequest constructs an http.Request for the ListCohorts method
+func NewListCohortsRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateCohortRequest calls the generic CreateCohort builder with application/json body
+func NewCreateCohortRequest(server string, projectID ProjectPath, params *CreateCohortParams, body CreateCohortJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCohortRequestWithBody(server, projectID, params, "application/json", bodyReader)
+}
+
+// NewCreateCohortRequestWithBody constructs an http.Request for the CreateCohort method, with any body, and a specified content type
+func NewCreateCohortRequestWithBody(server string, projectID ProjectPath, params *CreateCohortParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteCohortRequest constructs an http.Request for the DeleteCohort method
+func NewDeleteCohortRequest(server string, projectID ProjectPath, cohortID CohortPath, params *DeleteCohortParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCohortRequest constructs an http.Request for the GetCohort method
+func NewGetCohortRequest(server string, projectID ProjectPath, cohortID CohortPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateCohortRequest calls the generic UpdateCohort builder with application/json body
+func NewUpdateCohortRequest(server string, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, body UpdateCohortJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateCohortRequestWithBody(server, projectID, cohortID, params, "application/json", bodyReader)
+}
+
+// NewUpdateCohortRequestWithBody constructs an http.Request for the UpdateCohort method, with any body, and a specified content type
+func NewUpdateCohortRequestWithBody(server string, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportCohortRequest constructs an http.Request for the ExportCohort method
+func NewExportCohortRequest(server string, projectID ProjectPath, cohortID CohortPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s/people", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChangeCohortPeopleRequest calls the generic ChangeCohortPeople builder with application/json body
+func NewChangeCohortPeopleRequest(server string, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, body ChangeCohortPeopleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeCohortPeopleRequestWithBody(server, projectID, cohortID, params, "application/json", bodyReader)
+}
+
+// NewChangeCohortPeopleRequestWithBody constructs an http.Request for the ChangeCohortPeople method, with any body, and a specified content type
+func NewChangeCohortPeopleRequestWithBody(server string, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s/people", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCohortSizeRequest constructs an http.Request for the GetCohortSize method
+func NewGetCohortSizeRequest(server string, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "cohort_id", cohortID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/cohorts/%s/size", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bucket != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bucket", *params.Bucket, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tz != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tz", *params.Tz, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.WeekStart != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "week_start", *params.WeekStart, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetProjectDeletionRequest constructs an http.Request for the GetProjectDeletion method
 func NewGetProjectDeletionRequest(server string, projectID ProjectPath) (*http.Request, error) {
 	var err error
@@ -13241,6 +15111,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
 	AskPeopleWithResponse(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error)
 
+	// ExportPeopleWithBodyWithResponse Export who is behind this number
+	//
+	// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+	// empty) and `ts`; at most a million.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+	ExportPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportPeopleResponse, error)
+
+	// ExportPeopleWithResponse Export who is behind this number
+	//
+	// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+	// empty) and `ts`; at most a million.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+	ExportPeopleWithResponse(ctx context.Context, body ExportPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportPeopleResponse, error)
+
 	// AskRetentionWithBodyWithResponse Do people come back?
 	//
 	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
@@ -13306,6 +15196,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
 	AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
+
+	// AskTrendsWithBodyWithResponse How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error)
+
+	// AskTrendsWithResponse How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithResponse(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error)
 
 	// AskUniquesWithBodyWithResponse How many people were there?
 	//
@@ -13502,7 +15434,8 @@ type ClientWithResponsesInterface interface {
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 	// Where nothing happened, counts and sums are 0 and every other measure is null.
 	//
-	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+	// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
@@ -13763,6 +15696,124 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
 	UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
+
+	// ListCohortsWithResponse List the cohorts
+	//
+	// All of them, newest first, as every member of the project sees them; a project has at most 500.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts (the `ListCohorts` operationId).
+	ListCohortsWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error)
+
+	// CreateCohortWithBodyWithResponse Save a cohort
+	//
+	// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+	// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+	// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+	// lead back to it. They are kept with the id of the cohort that they name.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+	CreateCohortWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
+
+	// CreateCohortWithResponse Save a cohort
+	//
+	// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+	// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+	// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+	// lead back to it. They are kept with the id of the cohort that they name.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+	CreateCohortWithResponse(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error)
+
+	// DeleteCohortWithResponse Delete a cohort
+	//
+	// Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+	// names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/projects/{project_id}/cohorts/{cohort_id} (the `DeleteCohort` operationId).
+	DeleteCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error)
+
+	// GetCohortWithResponse Get a cohort
+	//
+	// With what it is used by.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id} (the `GetCohort` operationId).
+	GetCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*GetCohortResponse, error)
+
+	// UpdateCohortWithBodyWithResponse Change a cohort
+	//
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+	// stays; `where` is of a live cohort only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+	UpdateCohortWithBodyWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCohortResponse, error)
+
+	// UpdateCohortWithResponse Change a cohort
+	//
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+	// stays; `where` is of a live cohort only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+	UpdateCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, body UpdateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCohortResponse, error)
+
+	// ExportCohortWithResponse Export the people of a cohort
+	//
+	// CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+	// its list; of a live one, the people who are in it now, at most a million.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ExportCohort` operationId).
+	ExportCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*ExportCohortResponse, error)
+
+	// ChangeCohortPeopleWithBodyWithResponse Change the list of a fixed cohort
+	//
+	// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+	// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+	// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+	// one, and an anonymous id its user.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+	ChangeCohortPeopleWithBodyWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeCohortPeopleResponse, error)
+
+	// ChangeCohortPeopleWithResponse Change the list of a fixed cohort
+	//
+	// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+	// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+	// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+	// one, and an anonymous id its user.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+	ChangeCohortPeopleWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, body ChangeCohortPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeCohortPeopleResponse, error)
+
+	// GetCohortSizeWithResponse How many people are in a cohort?
+	//
+	// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+	// then ends there, and only what happened before counts. Who is whom is what is known now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
+	GetCohortSizeWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*GetCohortSizeResponse, error)
 
 	// GetProjectDeletionWithResponse See how far the deletion of a project is
 	//
@@ -16315,6 +18366,126 @@ func (r AskPeopleResponse) ContentType() string {
 	return ""
 }
 
+// ExportPeopleResponse401Headers the declared response headers of an HTTP 401 response for ExportPeople
+type ExportPeopleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ExportPeopleResponse429Headers the declared response headers of an HTTP 429 response for ExportPeople
+type ExportPeopleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ExportPeopleResponse503Headers the declared response headers of an HTTP 503 response for ExportPeople
+type ExportPeopleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ExportPeopleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportPeopleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportPeopleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportPeopleResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportPeopleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportPeopleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportPeopleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportPeopleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportPeopleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // AskRetentionResponse401Headers the declared response headers of an HTTP 401 response for AskRetention
 type AskRetentionResponse401Headers struct {
 	WWWAuthenticate *string
@@ -16690,6 +18861,133 @@ func (r AskStickinessResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AskStickinessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskTrendsResponse401Headers the declared response headers of an HTTP 401 response for AskTrends
+type AskTrendsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskTrendsResponse429Headers the declared response headers of an HTTP 429 response for AskTrends
+type AskTrendsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskTrendsResponse503Headers the declared response headers of an HTTP 503 response for AskTrends
+type AskTrendsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskTrendsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TrendsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskTrendsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskTrendsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskTrendsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskTrendsResponse) GetJSON200() *TrendsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskTrendsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskTrendsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskTrendsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskTrendsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20100,6 +22398,938 @@ func (r UpdateBoardResponse) ContentType() string {
 	return ""
 }
 
+// ListCohortsResponse401Headers the declared response headers of an HTTP 401 response for ListCohorts
+type ListCohortsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListCohortsResponse429Headers the declared response headers of an HTTP 429 response for ListCohorts
+type ListCohortsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListCohortsResponse503Headers the declared response headers of an HTTP 503 response for ListCohorts
+type ListCohortsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListCohortsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CohortList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCohortsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCohortsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCohortsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCohortsResponse) GetJSON200() *CohortList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCohortsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCohortsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCohortsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCohortsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCohortsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateCohortResponse401Headers the declared response headers of an HTTP 401 response for CreateCohort
+type CreateCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateCohortResponse409Headers the declared response headers of an HTTP 409 response for CreateCohort
+type CreateCohortResponse409Headers struct {
+	RetryAfter *int
+}
+
+// CreateCohortResponse429Headers the declared response headers of an HTTP 429 response for CreateCohort
+type CreateCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// CreateCohortResponse503Headers the declared response headers of an HTTP 503 response for CreateCohort
+type CreateCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CreateCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Cohort
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *InProgress
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateCohortResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateCohortResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateCohortResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateCohortResponse) GetJSON201() *Cohort {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON409() *InProgress {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteCohortResponse401Headers the declared response headers of an HTTP 401 response for DeleteCohort
+type DeleteCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteCohortResponse429Headers the declared response headers of an HTTP 429 response for DeleteCohort
+type DeleteCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// DeleteCohortResponse503Headers the declared response headers of an HTTP 503 response for DeleteCohort
+type DeleteCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Problem
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteCohortResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON409() *Problem {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCohortResponse401Headers the declared response headers of an HTTP 401 response for GetCohort
+type GetCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetCohortResponse429Headers the declared response headers of an HTTP 429 response for GetCohort
+type GetCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// GetCohortResponse503Headers the declared response headers of an HTTP 503 response for GetCohort
+type GetCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cohort
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCohortResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCohortResponse) GetJSON200() *Cohort {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateCohortResponse401Headers the declared response headers of an HTTP 401 response for UpdateCohort
+type UpdateCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// UpdateCohortResponse429Headers the declared response headers of an HTTP 429 response for UpdateCohort
+type UpdateCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// UpdateCohortResponse503Headers the declared response headers of an HTTP 503 response for UpdateCohort
+type UpdateCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type UpdateCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cohort
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateCohortResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateCohortResponse) GetJSON200() *Cohort {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportCohortResponse401Headers the declared response headers of an HTTP 401 response for ExportCohort
+type ExportCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ExportCohortResponse429Headers the declared response headers of an HTTP 429 response for ExportCohort
+type ExportCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ExportCohortResponse503Headers the declared response headers of an HTTP 503 response for ExportCohort
+type ExportCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ExportCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportCohortResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeCohortPeopleResponse401Headers the declared response headers of an HTTP 401 response for ChangeCohortPeople
+type ChangeCohortPeopleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ChangeCohortPeopleResponse429Headers the declared response headers of an HTTP 429 response for ChangeCohortPeople
+type ChangeCohortPeopleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ChangeCohortPeopleResponse503Headers the declared response headers of an HTTP 503 response for ChangeCohortPeople
+type ChangeCohortPeopleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ChangeCohortPeopleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CohortPeopleChange
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ChangeCohortPeopleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ChangeCohortPeopleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ChangeCohortPeopleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeCohortPeopleResponse) GetJSON200() *CohortPeopleChange {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ChangeCohortPeopleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeCohortPeopleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeCohortPeopleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeCohortPeopleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeCohortPeopleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCohortSizeResponse401Headers the declared response headers of an HTTP 401 response for GetCohortSize
+type GetCohortSizeResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetCohortSizeResponse429Headers the declared response headers of an HTTP 429 response for GetCohortSize
+type GetCohortSizeResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// GetCohortSizeResponse503Headers the declared response headers of an HTTP 503 response for GetCohortSize
+type GetCohortSizeResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetCohortSizeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CohortSize
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetCohortSizeResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCohortSizeResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetCohortSizeResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCohortSizeResponse) GetJSON200() *CohortSize {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetCohortSizeResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCohortSizeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCohortSizeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCohortSizeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCohortSizeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetProjectDeletionResponse401Headers the declared response headers of an HTTP 401 response for GetProjectDeletion
 type GetProjectDeletionResponse401Headers struct {
 	WWWAuthenticate *string
@@ -22977,6 +26207,38 @@ func (c *ClientWithResponses) AskPeopleWithResponse(ctx context.Context, body As
 	return ParseAskPeopleResponse(rsp)
 }
 
+// ExportPeopleWithBodyWithResponse Export who is behind this number
+//
+// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+// empty) and `ts`; at most a million.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+func (c *ClientWithResponses) ExportPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportPeopleResponse, error) {
+	rsp, err := c.ExportPeopleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportPeopleResponse(rsp)
+}
+
+// ExportPeopleWithResponse Export who is behind this number
+//
+// As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+// empty) and `ts`; at most a million.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people/csv (the `ExportPeople` operationId).
+func (c *ClientWithResponses) ExportPeopleWithResponse(ctx context.Context, body ExportPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportPeopleResponse, error) {
+	rsp, err := c.ExportPeople(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportPeopleResponse(rsp)
+}
+
 // AskRetentionWithBodyWithResponse Do people come back?
 //
 // Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
@@ -23077,6 +26339,60 @@ func (c *ClientWithResponses) AskStickinessWithResponse(ctx context.Context, bod
 		return nil, err
 	}
 	return ParseAskStickinessResponse(rsp)
+}
+
+// AskTrendsWithBodyWithResponse How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *ClientWithResponses) AskTrendsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error) {
+	rsp, err := c.AskTrendsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskTrendsResponse(rsp)
+}
+
+// AskTrendsWithResponse How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *ClientWithResponses) AskTrendsWithResponse(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error) {
+	rsp, err := c.AskTrends(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskTrendsResponse(rsp)
 }
 
 // AskUniquesWithBodyWithResponse How many people were there?
@@ -23382,7 +26698,8 @@ func (c *ClientWithResponses) PreviewInvitationWithResponse(ctx context.Context,
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 // Where nothing happened, counts and sums are 0 and every other measure is null.
 //
-// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 // A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 // beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
@@ -23792,6 +27109,190 @@ func (c *ClientWithResponses) UpdateBoardWithResponse(ctx context.Context, proje
 		return nil, err
 	}
 	return ParseUpdateBoardResponse(rsp)
+}
+
+// ListCohortsWithResponse List the cohorts
+//
+// All of them, newest first, as every member of the project sees them; a project has at most 500.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts (the `ListCohorts` operationId).
+func (c *ClientWithResponses) ListCohortsWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*ListCohortsResponse, error) {
+	rsp, err := c.ListCohorts(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCohortsResponse(rsp)
+}
+
+// CreateCohortWithBodyWithResponse Save a cohort
+//
+// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+// lead back to it. They are kept with the id of the cohort that they name.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+func (c *ClientWithResponses) CreateCohortWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
+	rsp, err := c.CreateCohortWithBody(ctx, projectID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCohortResponse(rsp)
+}
+
+// CreateCohortWithResponse Save a cohort
+//
+// A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+// for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+// as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+// lead back to it. They are kept with the id of the cohort that they name.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts (the `CreateCohort` operationId).
+func (c *ClientWithResponses) CreateCohortWithResponse(ctx context.Context, projectID ProjectPath, params *CreateCohortParams, body CreateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCohortResponse, error) {
+	rsp, err := c.CreateCohort(ctx, projectID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCohortResponse(rsp)
+}
+
+// DeleteCohortWithResponse Delete a cohort
+//
+// Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+// names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/projects/{project_id}/cohorts/{cohort_id} (the `DeleteCohort` operationId).
+func (c *ClientWithResponses) DeleteCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *DeleteCohortParams, reqEditors ...RequestEditorFn) (*DeleteCohortResponse, error) {
+	rsp, err := c.DeleteCohort(ctx, projectID, cohortID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteCohortResponse(rsp)
+}
+
+// GetCohortWithResponse Get a cohort
+//
+// With what it is used by.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id} (the `GetCohort` operationId).
+func (c *ClientWithResponses) GetCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*GetCohortResponse, error) {
+	rsp, err := c.GetCohort(ctx, projectID, cohortID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCohortResponse(rsp)
+}
+
+// UpdateCohortWithBodyWithResponse Change a cohort
+//
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+// stays; `where` is of a live cohort only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+func (c *ClientWithResponses) UpdateCohortWithBodyWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateCohortResponse, error) {
+	rsp, err := c.UpdateCohortWithBody(ctx, projectID, cohortID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCohortResponse(rsp)
+}
+
+// UpdateCohortWithResponse Change a cohort
+//
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+// stays; `where` is of a live cohort only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/projects/{project_id}/cohorts/{cohort_id} (the `UpdateCohort` operationId).
+func (c *ClientWithResponses) UpdateCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *UpdateCohortParams, body UpdateCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateCohortResponse, error) {
+	rsp, err := c.UpdateCohort(ctx, projectID, cohortID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateCohortResponse(rsp)
+}
+
+// ExportCohortWithResponse Export the people of a cohort
+//
+// CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+// its list; of a live one, the people who are in it now, at most a million.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ExportCohort` operationId).
+func (c *ClientWithResponses) ExportCohortWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, reqEditors ...RequestEditorFn) (*ExportCohortResponse, error) {
+	rsp, err := c.ExportCohort(ctx, projectID, cohortID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportCohortResponse(rsp)
+}
+
+// ChangeCohortPeopleWithBodyWithResponse Change the list of a fixed cohort
+//
+// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+// one, and an anonymous id its user.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+func (c *ClientWithResponses) ChangeCohortPeopleWithBodyWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeCohortPeopleResponse, error) {
+	rsp, err := c.ChangeCohortPeopleWithBody(ctx, projectID, cohortID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeCohortPeopleResponse(rsp)
+}
+
+// ChangeCohortPeopleWithResponse Change the list of a fixed cohort
+//
+// Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+// first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+// is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+// one, and an anonymous id its user.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/cohorts/{cohort_id}/people (the `ChangeCohortPeople` operationId).
+func (c *ClientWithResponses) ChangeCohortPeopleWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *ChangeCohortPeopleParams, body ChangeCohortPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeCohortPeopleResponse, error) {
+	rsp, err := c.ChangeCohortPeople(ctx, projectID, cohortID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeCohortPeopleResponse(rsp)
+}
+
+// GetCohortSizeWithResponse How many people are in a cohort?
+//
+// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+// then ends there, and only what happened before counts. Who is whom is what is known now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
+func (c *ClientWithResponses) GetCohortSizeWithResponse(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*GetCohortSizeResponse, error) {
+	rsp, err := c.GetCohortSize(ctx, projectID, cohortID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCohortSizeResponse(rsp)
 }
 
 // GetProjectDeletionWithResponse See how far the deletion of a project is
@@ -26704,6 +30205,135 @@ func ParseAskPeopleResponse(rsp *http.Response) (*AskPeopleResponse, error) {
 	return response, nil
 }
 
+// ParseExportPeopleResponse parses an HTTP response from a ExportPeopleWithResponse call
+func ParseExportPeopleResponse(rsp *http.Response) (*ExportPeopleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportPeopleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ExportPeopleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportPeopleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportPeopleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseAskRetentionResponse parses an HTTP response from a AskRetentionWithResponse call
 func ParseAskRetentionResponse(rsp *http.Response) (*AskRetentionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27099,6 +30729,142 @@ func ParseAskStickinessResponse(rsp *http.Response) (*AskStickinessResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers AskStickinessResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskTrendsResponse parses an HTTP response from a AskTrendsWithResponse call
+func ParseAskTrendsResponse(rsp *http.Response) (*AskTrendsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskTrendsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TrendsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskTrendsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskTrendsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskTrendsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -30794,6 +34560,1016 @@ func ParseUpdateBoardResponse(rsp *http.Response) (*UpdateBoardResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateBoardResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCohortsResponse parses an HTTP response from a ListCohortsWithResponse call
+func ParseListCohortsResponse(rsp *http.Response) (*ListCohortsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCohortsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CohortList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCohortsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCohortsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCohortsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateCohortResponse parses an HTTP response from a CreateCohortWithResponse call
+func ParseCreateCohortResponse(rsp *http.Response) (*CreateCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Cohort
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest InProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateCohortResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteCohortResponse parses an HTTP response from a DeleteCohortWithResponse call
+func ParseDeleteCohortResponse(rsp *http.Response) (*DeleteCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCohortResponse parses an HTTP response from a GetCohortWithResponse call
+func ParseGetCohortResponse(rsp *http.Response) (*GetCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cohort
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateCohortResponse parses an HTTP response from a UpdateCohortWithResponse call
+func ParseUpdateCohortResponse(rsp *http.Response) (*UpdateCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cohort
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers UpdateCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportCohortResponse parses an HTTP response from a ExportCohortWithResponse call
+func ParseExportCohortResponse(rsp *http.Response) (*ExportCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ExportCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeCohortPeopleResponse parses an HTTP response from a ChangeCohortPeopleWithResponse call
+func ParseChangeCohortPeopleResponse(rsp *http.Response) (*ChangeCohortPeopleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeCohortPeopleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CohortPeopleChange
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ChangeCohortPeopleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ChangeCohortPeopleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ChangeCohortPeopleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCohortSizeResponse parses an HTTP response from a GetCohortSizeWithResponse call
+func ParseGetCohortSizeResponse(rsp *http.Response) (*GetCohortSizeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCohortSizeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CohortSize
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetCohortSizeResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetCohortSizeResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetCohortSizeResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

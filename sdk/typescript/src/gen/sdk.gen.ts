@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -646,6 +646,124 @@ export const updateReport = <ThrowOnError extends boolean = true>(options: Optio
 });
 
 /**
+ * List the cohorts
+ *
+ * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ *
+ */
+export const listCohorts = <ThrowOnError extends boolean = true>(options: Options<ListCohortsData, ThrowOnError>) => (options.client ?? client).get<ListCohortsResponses, ListCohortsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts',
+    ...options
+});
+
+/**
+ * Save a cohort
+ *
+ * A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+ * for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+ * as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+ * lead back to it. They are kept with the id of the cohort that they name.
+ *
+ */
+export const createCohort = <ThrowOnError extends boolean = true>(options: Options<CreateCohortData, ThrowOnError>) => (options.client ?? client).post<CreateCohortResponses, CreateCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a cohort
+ *
+ * Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+ * names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+ *
+ */
+export const deleteCohort = <ThrowOnError extends boolean = true>(options: Options<DeleteCohortData, ThrowOnError>) => (options.client ?? client).delete<DeleteCohortResponses, DeleteCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}',
+    ...options
+});
+
+/**
+ * Get a cohort
+ *
+ * With what it is used by.
+ */
+export const getCohort = <ThrowOnError extends boolean = true>(options: Options<GetCohortData, ThrowOnError>) => (options.client ?? client).get<GetCohortResponses, GetCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}',
+    ...options
+});
+
+/**
+ * Change a cohort
+ *
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+ * stays; `where` is of a live cohort only.
+ *
+ */
+export const updateCohort = <ThrowOnError extends boolean = true>(options: Options<UpdateCohortData, ThrowOnError>) => (options.client ?? client).patch<UpdateCohortResponses, UpdateCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Export the people of a cohort
+ *
+ * CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+ * its list; of a live one, the people who are in it now, at most a million.
+ *
+ */
+export const exportCohort = <ThrowOnError extends boolean = true>(options: Options<ExportCohortData, ThrowOnError>) => (options.client ?? client).get<ExportCohortResponses, ExportCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/people',
+    ...options
+});
+
+/**
+ * Change the list of a fixed cohort
+ *
+ * Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+ * first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+ * is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+ * one, and an anonymous id its user.
+ *
+ */
+export const changeCohortPeople = <ThrowOnError extends boolean = true>(options: Options<ChangeCohortPeopleData, ThrowOnError>) => (options.client ?? client).post<ChangeCohortPeopleResponses, ChangeCohortPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/people',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How many people are in a cohort?
+ *
+ * Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+ * then ends there, and only what happened before counts. Who is whom is what is known now.
+ *
+ */
+export const getCohortSize = <ThrowOnError extends boolean = true>(options: Options<GetCohortSizeData, ThrowOnError>) => (options.client ?? client).get<GetCohortSizeResponses, GetCohortSizeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/size',
+    ...options
+});
+
+/**
  * List the boards
  *
  * All of them, newest first; a project has at most 100.
@@ -822,7 +940,8 @@ export const createLiveTicket = <ThrowOnError extends boolean = true>(options: O
  * numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
  * Where nothing happened, counts and sums are 0 and every other measure is null.
  *
- * Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+ * Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+ * more in columns, or from the events themselves (`meta.source`); the numbers are the same.
  * A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
  * beyond `name` and `props` there is `POST /v1/metrics/query`.
  *
@@ -985,6 +1104,34 @@ export const listInstanceAudit = <ThrowOnError extends boolean = true>(options?:
 });
 
 /**
+ * How much of this was there, over time?
+ *
+ * Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+ * called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+ * group; what is divided by nothing is null.
+ *
+ * A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+ * (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+ * the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+ * with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+ * `cumulative` counts from the start of the range on.
+ *
+ * `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+ * series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+ * The range is taken as it is, so the first and the last bucket may be cut.
+ *
+ */
+export const askTrends = <ThrowOnError extends boolean = true>(options: Options<AskTrendsData, ThrowOnError>) => (options.client ?? client).post<AskTrendsResponses, AskTrendsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/trends',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * How far do people come through these steps?
  *
  * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
@@ -1141,6 +1288,23 @@ export const askCohort = <ThrowOnError extends boolean = true>(options: Options<
 export const askPeople = <ThrowOnError extends boolean = true>(options: Options<AskPeopleData, ThrowOnError>) => (options.client ?? client).post<AskPeopleResponses, AskPeopleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/insights/people',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Export who is behind this number
+ *
+ * As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+ * empty) and `ts`; at most a million.
+ *
+ */
+export const exportPeople = <ThrowOnError extends boolean = true>(options: Options<ExportPeopleData, ThrowOnError>) => (options.client ?? client).post<ExportPeopleResponses, ExportPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/people/csv',
     ...options,
     headers: {
         'Content-Type': 'application/json',

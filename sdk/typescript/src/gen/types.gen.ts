@@ -885,6 +885,125 @@ export type ReportList = {
     items: Array<Report>;
 };
 
+export const CohortKind = { /**
+     * CohortLive
+     */
+    COHORT_LIVE: 'live', /**
+     * CohortFixed
+     */
+    COHORT_FIXED: 'fixed' } as const;
+
+export type CohortKind = typeof CohortKind[keyof typeof CohortKind];
+
+/**
+ * The people behind a number, as `POST /v1/insights/people` has them.
+ */
+export type Behind = {
+    question: Insight;
+    at: Coordinate;
+};
+
+export type CreateCohortRequest = {
+    name: ReportName;
+    description?: ReportDescription;
+    kind: CohortKind;
+    where?: CohortClause;
+    behind?: Behind;
+};
+
+export type UpdateCohortRequest = {
+    name?: ReportName;
+    description?: ReportDescription;
+    where?: CohortClause;
+};
+
+/**
+ * Ids, as lists or as the text of a CSV file.
+ */
+export type ChangeCohortPeopleRequest = {
+    mode?: 'add' | 'remove' | 'replace';
+    user_ids?: Array<string>;
+    anonymous_ids?: Array<string>;
+    csv?: string;
+};
+
+export type CohortPeopleChange = {
+    /**
+     * How many ids were added to the list or taken from it.
+     */
+    changed: number;
+    /**
+     * Ids in the list now.
+     */
+    listed: number;
+    /**
+     * Of the ids sent, those that nobody has, at most 1,000 of them; an anonymous one with `a:` before it.
+     */
+    unknown: Array<string>;
+    /**
+     * How many of the ids sent nobody has.
+     */
+    unknown_count: number;
+    version: number;
+};
+
+export type Cohort = {
+    id: string;
+    name: string;
+    description: string;
+    kind: CohortKind;
+    where?: CohortClause;
+    /**
+     * Ids in the list of a fixed cohort.
+     */
+    listed?: number;
+    /**
+     * What uses it, when one cohort is asked for; absent when nothing does, and in lists.
+     */
+    used_by?: Array<CohortUse>;
+    /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
+     * The account that saved it; null when that is gone.
+     */
+    created_by: string | null;
+    created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
+    updated_at: string;
+};
+
+export type CohortUse = {
+    kind: 'cohort' | 'report' | 'board';
+    id: string;
+    name: string;
+};
+
+export type CohortList = {
+    items: Array<Cohort>;
+};
+
+export type CohortSize = {
+    /**
+     * People in it now.
+     */
+    size: number;
+    series?: Array<CohortSizePoint>;
+    meta: InsightMeta;
+};
+
+export type CohortSizePoint = {
+    /**
+     * The moment before which everything counts.
+     */
+    at: string;
+    size: number;
+};
+
 export type BoardTile = {
     report_id: string;
     /**
@@ -1199,8 +1318,9 @@ export type Breakdown = typeof Breakdown[keyof typeof Breakdown];
 
 /**
  * - `count`: stored events;
- * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
- * `anonymous_id`, and the two never mix;
+ * - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+ * was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+ * `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
  * - `sum`, `avg`, `min`, `max` of a numeric property;
  * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
  *
@@ -1250,8 +1370,9 @@ export const Measure = {
 
 /**
  * - `count`: stored events;
- * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
- * `anonymous_id`, and the two never mix;
+ * - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+ * was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+ * `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
  * - `sum`, `avg`, `min`, `max` of a numeric property;
  * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
  *
@@ -1441,7 +1562,7 @@ export type MetricsMeta = {
     /**
      * What was read.
      */
-    source: 'rollup' | 'events';
+    source: 'rollup' | 'parts' | 'events';
     /**
      * Milliseconds spent in the server.
      */
@@ -1589,8 +1710,12 @@ export type FunnelExclusion = {
     to?: number;
 };
 
+/**
+ * By a property, or by cohorts.
+ */
 export type FunnelBreakdown = {
-    prop: PropName;
+    prop?: PropName;
+    cohorts?: CohortRefs;
     /**
      * The first or last value among the steps, or that of one step.
      */
@@ -1602,10 +1727,148 @@ export type FunnelBreakdown = {
     top?: TopGroups;
 };
 
+/**
+ * By a property, or by cohorts.
+ */
 export type InsightBreakdown = {
-    prop: PropName;
+    prop?: PropName;
+    cohorts?: CohortRefs;
     top?: TopGroups;
 };
+
+/**
+ * A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+ * `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+ *
+ */
+export type TrendsSeries = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * Events that fit any of these, each counted once; not together with `event` or `filter`.
+     */
+    any_of?: Array<Step>;
+    measure?: TrendsMeasure;
+    prop?: PropName;
+    /**
+     * Only the first such event of each person ever, whenever that was; events of nobody are left out.
+     */
+    first_time?: boolean;
+    /**
+     * Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+     */
+    cumulative?: boolean;
+    /**
+     * Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+     */
+    rolling_days?: number;
+};
+
+/**
+ * - `count`: events;
+ * - `users`: distinct people, exactly, after links and merges;
+ * - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+ * - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+ *
+ */
+export const TrendsMeasure = {
+    /**
+     * TrendsCount
+     */
+    TRENDS_COUNT: 'count',
+    /**
+     * TrendsUsers
+     */
+    TRENDS_USERS: 'users',
+    /**
+     * TrendsSum
+     */
+    TRENDS_SUM: 'sum',
+    /**
+     * TrendsAvg
+     */
+    TRENDS_AVG: 'avg',
+    /**
+     * TrendsMin
+     */
+    TRENDS_MIN: 'min',
+    /**
+     * TrendsMax
+     */
+    TRENDS_MAX: 'max',
+    /**
+     * TrendsP50
+     */
+    TRENDS_P50: 'p50',
+    /**
+     * TrendsP90
+     */
+    TRENDS_P90: 'p90',
+    /**
+     * TrendsP95
+     */
+    TRENDS_P95: 'p95',
+    /**
+     * TrendsP99
+     */
+    TRENDS_P99: 'p99',
+    /**
+     * TrendsPerPersonAvg
+     */
+    TRENDS_PER_PERSON_AVG: 'per_person_avg',
+    /**
+     * TrendsPerPersonP50
+     */
+    TRENDS_PER_PERSON_P50: 'per_person_p50',
+    /**
+     * TrendsPerPersonP90
+     */
+    TRENDS_PER_PERSON_P90: 'per_person_p90'
+} as const;
+
+/**
+ * - `count`: events;
+ * - `users`: distinct people, exactly, after links and merges;
+ * - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+ * - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+ *
+ */
+export type TrendsMeasure = typeof TrendsMeasure[keyof typeof TrendsMeasure];
+
+export type TrendsFormula = {
+    /**
+     * Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+     */
+    expression: string;
+};
+
+/**
+ * By a value in props, which `prop` names, or by the name of the event, without `prop`.
+ */
+export type TrendsBreakdown = {
+    by?: 'prop' | 'name';
+    prop?: PropName;
+    /**
+     * Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+     */
+    edges?: Array<number>;
+};
+
+export type CohortBreakdown = {
+    cohorts: CohortRefs;
+};
+
+/**
+ * Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+ * `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+ *
+ */
+export type CohortRefs = Array<string>;
+
+/**
+ * The name of the cohort, in a breakdown by cohorts; `value` is its id then.
+ */
+export type CohortOfGroup = string;
 
 export type HistogramEdges = {
     /**
@@ -1647,6 +1910,7 @@ export type FunnelQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -1687,6 +1951,7 @@ export type RetentionQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -1725,6 +1990,8 @@ export type LifecycleQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -1757,12 +2024,52 @@ export type StickinessQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
     event?: string;
     bucket?: Period;
     week_start?: WeekStart;
+};
+
+/**
+ * Series of measures over time.
+ */
+export type TrendsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'trends';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    bucket?: Bucket;
+    week_start?: WeekStart;
+    /**
+     * Called A, B, C … in formulas.
+     */
+    series: Array<TrendsSeries>;
+    formulas?: Array<TrendsFormula>;
+    /**
+     * One group for each value, or each combination of values.
+     */
+    breakdown?: Array<TrendsBreakdown>;
+    top?: TopGroups;
 };
 
 /**
@@ -1789,6 +2096,8 @@ export type UniquesQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -1821,6 +2130,8 @@ export type PathsQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -1872,6 +2183,7 @@ export type SessionsQuestion = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -1894,6 +2206,7 @@ export type FunnelInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -1927,6 +2240,7 @@ export type RetentionInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -1958,6 +2272,8 @@ export type LifecycleInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -1983,12 +2299,45 @@ export type StickinessInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
     event?: string;
     bucket?: Period;
     week_start?: WeekStart;
+};
+
+/**
+ * Series of measures over time.
+ */
+export type TrendsInsight = {
+    kind: 'trends';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    bucket?: Bucket;
+    week_start?: WeekStart;
+    /**
+     * Called A, B, C … in formulas.
+     */
+    series: Array<TrendsSeries>;
+    formulas?: Array<TrendsFormula>;
+    /**
+     * One group for each value, or each combination of values.
+     */
+    breakdown?: Array<TrendsBreakdown>;
+    top?: TopGroups;
 };
 
 /**
@@ -2008,6 +2357,8 @@ export type UniquesInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2033,6 +2384,8 @@ export type PathsInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
+    breakdown?: CohortBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -2077,6 +2430,7 @@ export type SessionsInsight = {
     as_of?: AsOf;
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
+    people?: CohortClause;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -2096,6 +2450,8 @@ export type Insight = ({
 } & StickinessInsight) | ({
     kind: 'uniques';
 } & UniquesInsight) | ({
+    kind: 'trends';
+} & TrendsInsight) | ({
     kind: 'paths';
 } & PathsInsight) | ({
     kind: 'sessions';
@@ -2192,7 +2548,7 @@ export type ClauseProfile = {
 };
 
 /**
- * Is in a saved cohort.
+ * Is in a saved cohort of the project.
  */
 export type ClauseIn = {
     op: 'in';
@@ -2222,6 +2578,15 @@ export type Within = {
     to?: string;
 };
 
+export type PeopleExport = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    question: Insight;
+    at: Coordinate;
+};
+
 export type PeopleQuestion = {
     /**
      * The project's id.
@@ -2237,10 +2602,12 @@ export type PeopleQuestion = {
 };
 
 /**
- * Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+ * Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did the step before and not it. Of
  * retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
  * `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
- * `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+ * `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+ * who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown; in one by
+ * cohorts `group` is the cohort's id.
  *
  */
 export type Coordinate = {
@@ -2254,6 +2621,11 @@ export type Coordinate = {
     state?: 'new' | 'returning' | 'resurrecting' | 'dormant';
     at_least?: boolean;
     node?: string;
+    /**
+     * Of trends, from 0: A is 0, B is 1.
+     */
+    series?: number;
+    groups?: Array<TrendsValue>;
     group?: Scalar;
     /**
      * Whether it is that of the group without a value.
@@ -2357,6 +2729,7 @@ export type FunnelAnswer = {
 
 export type FunnelGroup = {
     value: GroupValue;
+    cohort?: CohortOfGroup;
     /**
      * How many reached each step.
      */
@@ -2428,6 +2801,7 @@ export type RetentionAverage = {
 
 export type RetentionGroup = {
     value: GroupValue;
+    cohort?: CohortOfGroup;
     rows: Array<RetentionRow>;
     average: Array<RetentionAverage>;
 };
@@ -2440,7 +2814,17 @@ export type RetentionOther = {
 
 export type LifecycleAnswer = {
     rows: Array<LifecycleRow>;
+    /**
+     * Of the breakdown, in the order in which its cohorts are named.
+     */
+    groups?: Array<LifecycleGroup>;
     meta: InsightMeta;
+};
+
+export type LifecycleGroup = {
+    value: GroupValue;
+    cohort?: CohortOfGroup;
+    rows: Array<LifecycleRow>;
 };
 
 export type LifecycleRow = {
@@ -2457,13 +2841,87 @@ export type StickinessAnswer = {
     people: number;
     exactly: Array<number>;
     at_least: Array<number>;
+    /**
+     * Of the breakdown, in the order in which its cohorts are named.
+     */
+    groups?: Array<StickinessGroup>;
     meta: InsightMeta;
+};
+
+export type TrendsAnswer = {
+    bucket: Bucket;
+    /**
+     * The start of each bucket, with the offset of the zone.
+     */
+    starts: Array<string>;
+    /**
+     * Of all events, in the order of the question.
+     */
+    series: Array<TrendsLine>;
+    formulas: Array<TrendsLine>;
+    /**
+     * Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+     */
+    groups: Array<TrendsGroup>;
+    meta: InsightMeta;
+};
+
+export type TrendsLine = {
+    /**
+     * Of the whole range; null where a value would be.
+     */
+    total: number | null;
+    /**
+     * One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+     */
+    values: Array<number | null>;
+};
+
+export type TrendsGroup = {
+    /**
+     * One for each breakdown; empty for the rest.
+     */
+    values: Array<TrendsValue>;
+    /**
+     * True for the one group of everything that is not shown.
+     */
+    other: boolean;
+    series: Array<TrendsLine>;
+    formulas: Array<TrendsLine>;
+};
+
+/**
+ * The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+ */
+export type TrendsValue = {
+    value?: Scalar;
+    gte?: number;
+    lt?: number;
+};
+
+export type StickinessGroup = {
+    value: GroupValue;
+    cohort?: CohortOfGroup;
+    people: number;
+    exactly: Array<number>;
+    at_least: Array<number>;
 };
 
 export type UniquesAnswer = {
     total: number;
     series?: Array<UniquesPoint>;
+    /**
+     * Of the breakdown, in the order in which its cohorts are named.
+     */
+    groups?: Array<UniquesGroup>;
     meta: InsightMeta;
+};
+
+export type UniquesGroup = {
+    value: GroupValue;
+    cohort?: CohortOfGroup;
+    total: number;
+    series?: Array<UniquesPoint>;
 };
 
 export type UniquesPoint = {
@@ -2480,7 +2938,20 @@ export type PathsAnswer = {
     backwards: boolean;
     steps: Array<PathStep>;
     links: Array<PathLink>;
+    /**
+     * Of the breakdown, in the order in which its cohorts are named.
+     */
+    groups?: Array<PathsGroup>;
     meta: InsightMeta;
+};
+
+export type PathsGroup = {
+    value: GroupValue;
+    cohort?: CohortOfGroup;
+    paths: number;
+    longer: number;
+    steps: Array<PathStep>;
+    links: Array<PathLink>;
 };
 
 export type PathStep = {
@@ -2550,6 +3021,7 @@ export type SessionEnd = {
 
 export type SessionGroup = {
     value: GroupValue;
+    cohort?: CohortOfGroup;
     sessions: number;
     /**
      * Who had them.
@@ -2698,6 +3170,11 @@ export type Cursor = string;
  *
  */
 export type IdempotencyKey = string;
+
+/**
+ * The cohort's id.
+ */
+export type CohortPath = string;
 
 /**
  * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
@@ -5208,6 +5685,547 @@ export type UpdateReportResponses = {
 
 export type UpdateReportResponse = UpdateReportResponses[keyof UpdateReportResponses];
 
+export type ListCohortsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts';
+};
+
+export type ListCohortsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListCohortsError = ListCohortsErrors[keyof ListCohortsErrors];
+
+export type ListCohortsResponses = {
+    /**
+     * The cohorts.
+     */
+    200: CohortList;
+};
+
+export type ListCohortsResponse = ListCohortsResponses[keyof ListCohortsResponses];
+
+export type CreateCohortData = {
+    body: CreateCohortRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts';
+};
+
+export type CreateCohortErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateCohortError = CreateCohortErrors[keyof CreateCohortErrors];
+
+export type CreateCohortResponses = {
+    /**
+     * The cohort.
+     */
+    201: Cohort;
+};
+
+export type CreateCohortResponse = CreateCohortResponses[keyof CreateCohortResponses];
+
+export type DeleteCohortData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: {
+        /**
+         * Delete it although it is used.
+         */
+        force?: boolean;
+    };
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}';
+};
+
+export type DeleteCohortErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It is used (`cohort_in_use`). Nothing was deleted.
+     */
+    409: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteCohortError = DeleteCohortErrors[keyof DeleteCohortErrors];
+
+export type DeleteCohortResponses = {
+    /**
+     * The cohort is gone.
+     */
+    204: void;
+};
+
+export type DeleteCohortResponse = DeleteCohortResponses[keyof DeleteCohortResponses];
+
+export type GetCohortData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}';
+};
+
+export type GetCohortErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetCohortError = GetCohortErrors[keyof GetCohortErrors];
+
+export type GetCohortResponses = {
+    /**
+     * The cohort.
+     */
+    200: Cohort;
+};
+
+export type GetCohortResponse = GetCohortResponses[keyof GetCohortResponses];
+
+export type UpdateCohortData = {
+    body: UpdateCohortRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}';
+};
+
+export type UpdateCohortErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateCohortError = UpdateCohortErrors[keyof UpdateCohortErrors];
+
+export type UpdateCohortResponses = {
+    /**
+     * The cohort after the change.
+     */
+    200: Cohort;
+};
+
+export type UpdateCohortResponse = UpdateCohortResponses[keyof UpdateCohortResponses];
+
+export type ExportCohortData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/people';
+};
+
+export type ExportCohortErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ExportCohortError = ExportCohortErrors[keyof ExportCohortErrors];
+
+export type ExportCohortResponses = {
+    /**
+     * The people, one a line.
+     */
+    200: string;
+};
+
+export type ExportCohortResponse = ExportCohortResponses[keyof ExportCohortResponses];
+
+export type ChangeCohortPeopleData = {
+    body: ChangeCohortPeopleRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/people';
+};
+
+export type ChangeCohortPeopleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ChangeCohortPeopleError = ChangeCohortPeopleErrors[keyof ChangeCohortPeopleErrors];
+
+export type ChangeCohortPeopleResponses = {
+    /**
+     * What became of the list.
+     */
+    200: CohortPeopleChange;
+};
+
+export type ChangeCohortPeopleResponse = ChangeCohortPeopleResponses[keyof ChangeCohortPeopleResponses];
+
+export type GetCohortSizeData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The cohort's id.
+         */
+        cohort_id: string;
+    };
+    query?: {
+        /**
+         * Start of the range, inclusive; required with `bucket`.
+         */
+        from?: string;
+        /**
+         * End of the range, exclusive; now when absent.
+         */
+        to?: string;
+        /**
+         * How far apart the sizes are.
+         */
+        bucket?: '1d' | '1w' | '1mo';
+        /**
+         * An IANA time zone such as `Europe/Berlin`; the project's when absent.
+         */
+        tz?: TimeZone;
+        /**
+         * The day that weeks begin with; the project's when absent.
+         */
+        week_start?: WeekStart;
+    };
+    url: '/v1/projects/{project_id}/cohorts/{cohort_id}/size';
+};
+
+export type GetCohortSizeErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetCohortSizeError = GetCohortSizeErrors[keyof GetCohortSizeErrors];
+
+export type GetCohortSizeResponses = {
+    /**
+     * The sizes.
+     */
+    200: CohortSize;
+};
+
+export type GetCohortSizeResponse = GetCohortSizeResponses[keyof GetCohortSizeResponses];
+
 export type ListBoardsData = {
     body?: never;
     path: {
@@ -6569,6 +7587,65 @@ export type ListInstanceAuditResponses = {
 
 export type ListInstanceAuditResponse = ListInstanceAuditResponses[keyof ListInstanceAuditResponses];
 
+export type AskTrendsData = {
+    body: TrendsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/trends';
+};
+
+export type AskTrendsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskTrendsError = AskTrendsErrors[keyof AskTrendsErrors];
+
+export type AskTrendsResponses = {
+    /**
+     * The answer.
+     */
+    200: TrendsAnswer;
+};
+
+export type AskTrendsResponse = AskTrendsResponses[keyof AskTrendsResponses];
+
 export type AskFunnelData = {
     body: FunnelQuestion;
     path?: never;
@@ -7099,6 +8176,65 @@ export type AskPeopleResponses = {
 };
 
 export type AskPeopleResponse = AskPeopleResponses[keyof AskPeopleResponses];
+
+export type ExportPeopleData = {
+    body: PeopleExport;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/people/csv';
+};
+
+export type ExportPeopleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ExportPeopleError = ExportPeopleErrors[keyof ExportPeopleErrors];
+
+export type ExportPeopleResponses = {
+    /**
+     * The people, one a line.
+     */
+    200: string;
+};
+
+export type ExportPeopleResponse = ExportPeopleResponses[keyof ExportPeopleResponses];
 
 export type GetHealthData = {
     body?: never;

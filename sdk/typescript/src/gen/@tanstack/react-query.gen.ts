@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, completePasswordReset, createApiKey, createBoard, createCohort, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteCohort, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAuthMethods, getBoard, getCohort, getCohortSize, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listCohorts, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateCohort, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -1052,6 +1052,180 @@ export const updateReportMutation = (options?: Partial<Options<UpdateReportData>
     return mutationOptions;
 };
 
+export const listCohortsQueryKey = (options: Options<ListCohortsData>) => createQueryKey('listCohorts', options, false, ['Cohorts']);
+
+/**
+ * List the cohorts
+ *
+ * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ *
+ */
+export const listCohortsOptions = (options: Options<ListCohortsData>) => queryOptions<ListCohortsResponse, ListCohortsError, ListCohortsResponse, ReturnType<typeof listCohortsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCohorts({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCohortsQueryKey(options)
+});
+
+/**
+ * Save a cohort
+ *
+ * A cohort is people under a name, for the clause `in` and for breakdowns. A *live* one is a clause, and has those in it
+ * for whom it holds when it is asked. A *fixed* one is a list: with `behind` of the people behind a number of an answer,
+ * as `POST /v1/insights/people` finds them now, else empty, for `POST …/people`. The clauses `in` of a cohort may not
+ * lead back to it. They are kept with the id of the cohort that they name.
+ *
+ */
+export const createCohortMutation = (options?: Partial<Options<CreateCohortData>>): UseMutationOptions<CreateCohortResponse, CreateCohortError, Options<CreateCohortData>> => {
+    const mutationOptions: UseMutationOptions<CreateCohortResponse, CreateCohortError, Options<CreateCohortData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createCohort({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete a cohort
+ *
+ * Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+ * names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
+ *
+ */
+export const deleteCohortMutation = (options?: Partial<Options<DeleteCohortData>>): UseMutationOptions<DeleteCohortResponse, DeleteCohortError, Options<DeleteCohortData>> => {
+    const mutationOptions: UseMutationOptions<DeleteCohortResponse, DeleteCohortError, Options<DeleteCohortData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteCohort({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getCohortQueryKey = (options: Options<GetCohortData>) => createQueryKey('getCohort', options, false, ['Cohorts']);
+
+/**
+ * Get a cohort
+ *
+ * With what it is used by.
+ */
+export const getCohortOptions = (options: Options<GetCohortData>) => queryOptions<GetCohortResponse, GetCohortError, GetCohortResponse, ReturnType<typeof getCohortQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getCohort({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getCohortQueryKey(options)
+});
+
+/**
+ * Change a cohort
+ *
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the cohort since, the answer is 412 `version_conflict` and nothing is changed. The kind
+ * stays; `where` is of a live cohort only.
+ *
+ */
+export const updateCohortMutation = (options?: Partial<Options<UpdateCohortData>>): UseMutationOptions<UpdateCohortResponse, UpdateCohortError, Options<UpdateCohortData>> => {
+    const mutationOptions: UseMutationOptions<UpdateCohortResponse, UpdateCohortError, Options<UpdateCohortData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateCohort({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const exportCohortQueryKey = (options: Options<ExportCohortData>) => createQueryKey('exportCohort', options, false, ['Cohorts']);
+
+/**
+ * Export the people of a cohort
+ *
+ * CSV with the columns `user_id` and `anonymous_id`, one of which is empty in each line. Of a fixed cohort, the ids of
+ * its list; of a live one, the people who are in it now, at most a million.
+ *
+ */
+export const exportCohortOptions = (options: Options<ExportCohortData>) => queryOptions<ExportCohortResponse, ExportCohortError, ExportCohortResponse, ReturnType<typeof exportCohortQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await exportCohort({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: exportCohortQueryKey(options)
+});
+
+/**
+ * Change the list of a fixed cohort
+ *
+ * Adds ids to the list, removes them from it, or replaces it: all of them or none. `csv` is the text of a file whose
+ * first line names the columns: `user_id`, `anonymous_id` or both; other columns are left aside. An id that nobody has
+ * is kept, told in `unknown`, and counts from the person's first event on. A user who was merged into another is that
+ * one, and an anonymous id its user.
+ *
+ */
+export const changeCohortPeopleMutation = (options?: Partial<Options<ChangeCohortPeopleData>>): UseMutationOptions<ChangeCohortPeopleResponse, ChangeCohortPeopleError, Options<ChangeCohortPeopleData>> => {
+    const mutationOptions: UseMutationOptions<ChangeCohortPeopleResponse, ChangeCohortPeopleError, Options<ChangeCohortPeopleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await changeCohortPeople({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getCohortSizeQueryKey = (options: Options<GetCohortSizeData>) => createQueryKey('getCohortSize', options, false, ['Cohorts']);
+
+/**
+ * How many people are in a cohort?
+ *
+ * Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
+ * then ends there, and only what happened before counts. Who is whom is what is known now.
+ *
+ */
+export const getCohortSizeOptions = (options: Options<GetCohortSizeData>) => queryOptions<GetCohortSizeResponse, GetCohortSizeError, GetCohortSizeResponse, ReturnType<typeof getCohortSizeQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getCohortSize({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getCohortSizeQueryKey(options)
+});
+
 export const listBoardsQueryKey = (options: Options<ListBoardsData>) => createQueryKey('listBoards', options, false, ['Reports']);
 
 /**
@@ -1294,7 +1468,8 @@ export const queryMetricsQueryKey = (options: Options<QueryMetricsData>) => crea
  * numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
  * Where nothing happened, counts and sums are 0 and every other measure is null.
  *
- * Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+ * Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+ * more in columns, or from the events themselves (`meta.source`); the numbers are the same.
  * A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
  * beyond `name` and `props` there is `POST /v1/metrics/query`.
  *
@@ -1619,6 +1794,38 @@ export const listInstanceAuditInfiniteOptions = (options?: Options<ListInstanceA
 });
 
 /**
+ * How much of this was there, over time?
+ *
+ * Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+ * called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+ * group; what is divided by nothing is null.
+ *
+ * A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+ * (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+ * the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+ * with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+ * `cumulative` counts from the start of the range on.
+ *
+ * `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+ * series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+ * The range is taken as it is, so the first and the last bucket may be cut.
+ *
+ */
+export const askTrendsMutation = (options?: Partial<Options<AskTrendsData>>): UseMutationOptions<AskTrendsResponse, AskTrendsError, Options<AskTrendsData>> => {
+    const mutationOptions: UseMutationOptions<AskTrendsResponse, AskTrendsError, Options<AskTrendsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askTrends({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
  * How far do people come through these steps?
  *
  * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
@@ -1808,6 +2015,27 @@ export const askPeopleMutation = (options?: Partial<Options<AskPeopleData>>): Us
     const mutationOptions: UseMutationOptions<AskPeopleResponse, AskPeopleError, Options<AskPeopleData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await askPeople({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Export who is behind this number
+ *
+ * As `POST /v1/insights/people`, all of them at once as CSV with the columns `user_id`, `anonymous_id` (one of which is
+ * empty) and `ts`; at most a million.
+ *
+ */
+export const exportPeopleMutation = (options?: Partial<Options<ExportPeopleData>>): UseMutationOptions<ExportPeopleResponse, ExportPeopleError, Options<ExportPeopleData>> => {
+    const mutationOptions: UseMutationOptions<ExportPeopleResponse, ExportPeopleError, Options<ExportPeopleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await exportPeople({
                 ...options,
                 ...fnOptions,
                 throwOnError: true

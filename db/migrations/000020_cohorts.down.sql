@@ -1,0 +1,2 @@
+DROP TABLE cohort_people;
+DROP TABLE cohorts;
