@@ -22,7 +22,7 @@ const (
 	demoEmail    = "demo@example.com"
 	demoPassword = "Demo-Password-1"
 	demoProject  = "Demo shop"
-	demoDays     = 30
+	demoDays     = 28
 )
 
 func demo(ctx context.Context, e *env) error {
@@ -135,7 +135,7 @@ func (s *shop) project(ctx context.Context) (*api.ProjectWithSecret, error) {
 	return created.JSON201, nil
 }
 
-// send sends the last month of the shop.
+// send sends the last four weeks of the shop, in which its story goes round once.
 func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
 	story := sample.Story{Seed: 1, Visitors: 4}
 	var lost atomic.Pointer[error]

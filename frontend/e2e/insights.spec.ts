@@ -1,6 +1,6 @@
 /** Each kind of question by clicks, on events so few that their answers can be counted by hand. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, logIn, test, url } from './fixtures';
+import { expect, logIn, said, test, url } from './fixtures';
 import { account, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
@@ -127,6 +127,21 @@ test('a funnel with conditions, an order and an exclusion', async ({ page }) => 
   await expect(page.locator('.big .num')).toHaveText('20%');
   await pick(page, /^Step 1: /, 'page_vuew');
   await expect(page.getByText('not seen yet')).toBeVisible(); // a misspelt name does not pass for one that exists
+});
+
+test('the people behind a number are saved as a cohort, which every question can be about', async ({ page }) => {
+  await open(page, 'Stickiness');
+  await page.getByRole('button', { name: '2: Exactly in 2 days. See the people' }).click();
+  const drawer = page.getByRole('dialog', { name: '2 people' });
+  await drawer.getByRole('button', { name: 'Save as cohort' }).click();
+  await page.getByLabel('Name').fill('Came on two days');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'Came on two days is saved.');
+  await close(page);
+  await pick(page, /^Who is asked about: /, 'two days');
+  await expect(page.locator('.big')).toContainText('2 active people');
+  await page.getByRole('button', { name: 'Paths', exact: true }).click();
+  await expect(page.locator('.big .num')).toHaveText('2'); // kept
 });
 
 test('retention: who comes back on which day, and who does not', async ({ page }) => {

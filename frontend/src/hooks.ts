@@ -1,6 +1,6 @@
 /** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
 import type { Project, ReportList, Role } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { getProjectOptions, listBoardsOptions, listCohortsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo } from 'react';
@@ -55,6 +55,8 @@ export function useReports(project_id: string) {
   const select = useCallback((list: ReportList) => ({ items: list.items.filter((report) => !going.has(report.id)) }), [going]);
   return useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '', select });
 }
+/** The saved cohorts of a project. */
+export const useCohorts = (project_id: string) => useQuery({ ...listCohortsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
 

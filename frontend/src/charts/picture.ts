@@ -70,7 +70,7 @@ async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
     if (element.tagName === 'text') return;
     const style = getComputedStyle(originals[i]!);
     // Set as attributes: the Content-Security-Policy forbids inline styles.
-    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
+    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'stroke-opacity', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
     element.removeAttribute('class');
     element.removeAttribute('role');
   });

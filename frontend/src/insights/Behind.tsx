@@ -1,11 +1,16 @@
 /** The drawer with the people behind a number. */
-import type { Coordinate, Insight, PersonBehind } from '@nimbus-analytics/sdk';
+import type { Cohort, Coordinate, Insight, PersonBehind } from '@nimbus-analytics/sdk';
+import { createCohortMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { IconDownload, IconUserOff } from '@tabler/icons-react';
-import type { ReactNode } from 'react';
+import { IconDownload, IconUserOff, IconUsersPlus } from '@tabler/icons-react';
+import { useState, type ReactNode } from 'react';
+import { idempotencyKey, queryClient, sentAgain } from '../api';
 import { dateTime, number } from '../format';
+import { useCan } from '../hooks';
 import { downloadCsv } from '../lib/download';
+import { m } from '../messages';
+import { Naming } from '../saved/Naming';
 import { Button, CopyButton, Dialog, Empty, Failure, Skeleton, toast } from '../ui';
 import { everyoneBehind, usePeopleBehind } from './ask';
 import { w } from './messages';
@@ -29,6 +34,17 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
   const list = usePeopleBehind(projectId, question, at);
   const people = list.data?.pages.flatMap((page) => page.items) ?? [];
   const total = list.data?.pages[0]?.total;
+  const canSave = useCan()('admin');
+  const [saving, setSaving] = useState(false);
+  const create = useMutation({
+    ...createCohortMutation(),
+    ...sentAgain,
+    onSuccess: async (made: Cohort) => {
+      await queryClient.invalidateQueries({ queryKey: [{ tags: ['Cohorts'] }] });
+      setSaving(false);
+      toast(w.behind.saved(made.name));
+    },
+  });
   const csv = useMutation({
     mutationFn: () => everyoneBehind(projectId, question, at, mostInFile),
     onSuccess: (all) => {
@@ -43,6 +59,7 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
         <div className="row wrap">
           <Button className="tiny" busy={csv.isPending} disabled={people.length === 0} onClick={() => csv.mutate()}><IconDownload size={15} aria-hidden />{w.behind.csv}</Button>
           {people.length > 0 && <CopyButton text={people.map((p) => p.person).join('\n')} label={w.behind.copyIds} />}
+          {canSave && people.length > 0 && <Button className="tiny" onClick={() => setSaving(true)}><IconUsersPlus size={15} aria-hidden />{w.behind.save}</Button>}
           {actions}
         </div>
         {csv.error && <Failure error={csv.error} />}
@@ -69,6 +86,19 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
         {list.isFetchNextPageError && <Failure error={list.error} />}
         {list.hasNextPage && <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{w.behind.more}</Button>}
       </div>
+      {saving && (
+        <Naming
+          title={w.behind.saveTitle}
+          placeholder={w.behind.savePlaceholder}
+          action={m.save}
+          name={title.slice(0, 100)}
+          description=""
+          busy={create.isPending}
+          error={create.error}
+          onClose={() => setSaving(false)}
+          onSubmit={(named) => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { ...named, kind: 'fixed', behind: { question, at } } })}
+        />
+      )}
     </Dialog>
   );
 }

@@ -25,7 +25,7 @@ const prop = (by: string) => by.slice('prop:'.length);
 
 /** The question as it is asked and saved: without its project. */
 export function bodyOf(s: BehaviourState, now: number, week?: WeekStart): Insight {
-  const common = { ...instantsOf(s, s.tz, now, week), tz: s.tz, ...(s.filter && { filter: s.filter }) };
+  const common = { ...instantsOf(s, s.tz, now, week), tz: s.tz, ...(s.filter && { filter: s.filter }), ...(s.cohort && { people: { op: 'in' as const, cohort: s.cohort } }) };
   switch (s.kind) {
     case 'funnel':
       return { kind: 'funnel', ...common, ...funnel(s) };
@@ -63,7 +63,7 @@ function funnel(s: FunnelState) {
 const retention = (s: RetentionState) => ({
   start: s.start,
   return: s.return,
-  ...(s.cohort && { cohort: s.cohort }),
+  ...(s.starts && { cohort: s.starts }),
   ...(s.mode && { mode: s.mode }),
   ...(s.interval && { interval: s.interval }),
   periods: valuesOf(s),

@@ -29,7 +29,7 @@ it('asks nothing of a funnel whose steps are not chosen yet', () => {
 });
 it('asks for retention as its address says', () => {
   expect(asked({ kind: 'retention', start: { event: 'sign_up' }, return: {} })).toEqual({ kind: 'retention', ...span, start: { event: 'sign_up' }, return: {}, periods: 6, bucket: '1w' });
-  expect(asked({ kind: 'retention', start: {}, return: { event: 'purchased' }, cohort: 'recurring', mode: 'streak', interval: 'rolling', periods: 4, bucket: '1d', by: 'prop:plan' })).toEqual({
+  expect(asked({ kind: 'retention', start: {}, return: { event: 'purchased' }, starts: 'recurring', mode: 'streak', interval: 'rolling', periods: 4, bucket: '1d', by: 'prop:plan' })).toEqual({
     kind: 'retention', ...span, start: {}, return: { event: 'purchased' }, cohort: 'recurring', mode: 'streak', interval: 'rolling', periods: 4, bucket: '1d', breakdown: { prop: 'plan', top: 5 },
   });
 });
@@ -37,6 +37,12 @@ it('asks for lifecycle, stickiness and sessions as their addresses say', () => {
   expect(asked({ kind: 'lifecycle', event: 'page_view', bucket: '1w' })).toEqual({ kind: 'lifecycle', ...span, event: 'page_view', bucket: '1w' });
   expect(asked({ kind: 'stickiness', least: true, filter })).toEqual({ kind: 'stickiness', ...span, filter, bucket: '1d' });
   expect(asked({ kind: 'sessions', by: 'prop:page', top: 3 })).toEqual({ kind: 'sessions', ...span, bucket: '1d', breakdown: { prop: 'page', top: 3 } });
+});
+it('asks about the people of a cohort, and keeps it from kind to kind', () => {
+  const cohort = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
+  expect(asked({ kind: 'sessions', cohort })).toMatchObject({ people: { op: 'in', cohort } });
+  expect(asKind(read({ kind: 'sessions', cohort }), 'paths')).toMatchObject({ cohort });
+  expect(read({ kind: 'sessions', cohort: 'everybody' })).not.toHaveProperty('cohort');
 });
 it('asks for paths as their address says', () => {
   expect(asked({ kind: 'paths' })).toEqual({ kind: 'paths', ...span });

@@ -12,6 +12,8 @@ export const periods = ['1h', '1d', '1w', '1mo'] as const satisfies readonly Per
 interface Common extends Range {
   tz: string;
   filter?: MetricsFilter;
+  /** The id of a saved cohort: only its people are asked about. */
+  cohort?: string;
   /** The number whose people are shown. */
   at?: Coordinate;
 }
@@ -40,7 +42,7 @@ export interface RetentionState extends Common, Grouped {
   kind: 'retention';
   start: Step;
   return: Step;
-  cohort?: 'recurring';
+  starts?: 'recurring';
   mode?: 'on_or_after' | 'streak';
   interval?: 'rolling';
   periods?: number;
@@ -126,7 +128,7 @@ const isPeriod = (x: unknown) => one(periods, x);
 export function parseInsight(s: Fields): InsightState {
   const kind = one(kinds, s['kind']) ?? 'trends';
   if (kind === 'trends') return parseExplore(s);
-  const common: Common = { ...parseRange(s, '30d'), ...clean({ tz: isZone(s['tz']) ? s['tz'] : zonePref.get(), filter: parseFilter(s['filter']), at: parseCoordinate(s['at']) }) } as Common;
+  const common: Common = { ...parseRange(s, '30d'), ...clean({ tz: isZone(s['tz']) ? s['tz'] : zonePref.get(), filter: parseFilter(s['filter']), cohort: typeof s['cohort'] === 'string' && /^[\da-f-]{36}$/i.test(s['cohort']) ? s['cohort'] : undefined, at: parseCoordinate(s['at']) }) } as Common;
   const grouped = { by: propOf(s['by']), top: whole(s['top'], 1, 100, usual.top) };
   const count = one(['totals', 'sessions'] as const, s['count']);
   switch (kind) {
@@ -151,7 +153,7 @@ export function parseInsight(s: Fields): InsightState {
       return clean({
         kind, ...common, ...grouped,
         start: parseStep(s['start']), return: parseStep(s['return']),
-        cohort: s['cohort'] === 'recurring' ? ('recurring' as const) : undefined,
+        starts: s['starts'] === 'recurring' ? ('recurring' as const) : undefined,
         mode: one(['on_or_after', 'streak'] as const, s['mode']),
         interval: s['interval'] === 'rolling' ? ('rolling' as const) : undefined,
         periods: whole(s['periods'], 2, 100),
@@ -195,7 +197,7 @@ export function eventsOf(s: InsightState): Step[] {
   }
 }
 
-/** The question as another kind: the range, the zone, the conditions and the events stay, and the breakdown and the period where both have them. */
+/** The question as another kind: the range, the zone, the conditions, the cohort and the events stay, and the breakdown and the period where both have them. */
 export function asKind(s: InsightState, kind: Kind): InsightState {
   const events = eventsOf(s);
   const [first, second] = events;
@@ -203,7 +205,7 @@ export function asKind(s: InsightState, kind: Kind): InsightState {
   const only = names.length === 1 ? names[0] : undefined;
   return parseInsight({
     kind,
-    ...clean({ range: s.range, from: s.from, to: s.to, tz: s.tz, filter: s.filter, by: 'by' in s ? s.by : undefined, bucket: 'bucket' in s ? s.bucket : undefined }),
+    ...clean({ range: s.range, from: s.from, to: s.to, tz: s.tz, filter: s.filter, cohort: s.kind && s.cohort, by: 'by' in s ? s.by : undefined, bucket: 'bucket' in s ? s.bucket : undefined }),
     ...(kind === 'trends' && { names, ...(names.length > 1 && !('by' in s && s.by) && { by: 'name' }) }),
     ...(kind === 'funnel' && { steps: events.length > 1 ? events : [events[0] ?? {}, {}] }),
     ...(kind === 'retention' && { start: first, return: second }),

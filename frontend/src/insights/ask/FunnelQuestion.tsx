@@ -7,7 +7,7 @@ import type { Set } from '../kind';
 import { w } from '../messages';
 import { usual, type FunnelState } from '../state';
 import { stepName } from '../text';
-import { By, EventPicker, PeriodChoice, PropPicker, Where, WindowChoice } from './parts';
+import { By, EventPicker, PeriodChoice, PropPicker, Where, Who, WindowChoice } from './parts';
 
 
 /** What the steps of a funnel were, when one is taken out or moved: an exclusion or a value that named a step is let go. */
@@ -39,6 +39,7 @@ export function FunnelQuestion({ state: s, set }: { state: FunnelState; set: Set
         {s.steps.length < 20 && <Button kind="quiet" className="tiny" onClick={() => set({ steps: [...s.steps, {}] })}><IconPlus size={15} aria-hidden />{w.ask.addStep}</Button>}
         <span className="phrase">{w.ask.in}<Choice label={w.ask.order} value={s.order ?? 'ordered'} options={Object.entries(w.ask.orders) as ['ordered' | 'strict' | 'any', string][]} onChange={(order) => set({ order: order === 'ordered' ? undefined : order })} /></span>
         <span className="phrase">{w.ask.within}<WindowChoice value={s.window} usually={usual.window} onChange={(window) => set({ window })} /></span>
+        <Who cohort={s.cohort} set={set} />
         <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
         <By by={s.by} top={s.top} set={set} />
         {s.view === 'series' && <span className="phrase">{w.ask.each}<PeriodChoice state={s} set={set} /></span>}

@@ -4,7 +4,7 @@ import { Choice } from '../../ui/Picker';
 import type { Set } from '../kind';
 import { w } from '../messages';
 import { usual, type PathsState } from '../state';
-import { EventPicker, PropPicker, Where, WindowChoice } from './parts';
+import { EventPicker, PropPicker, Where, Who, WindowChoice } from './parts';
 
 export function PathsQuestion({ state: s, set }: { state: PathsState; set: Set<PathsState> }) {
   const left = s.exclude ?? [];
@@ -18,6 +18,7 @@ export function PathsQuestion({ state: s, set }: { state: PathsState; set: Set<P
         {w.ask.to}
         <AnchorWords label={w.ask.end} anchor={s.end} onChange={(end) => set({ end })} />
         <span className="phrase">{w.ask.within}<WindowChoice value={s.window} usually={usual.pathWindow} onChange={(window) => set({ window })} /></span>
+        <Who cohort={s.cohort} set={set} />
         <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
       </div>
       <div className="sentence">

@@ -3,7 +3,7 @@ import type { MetricsFilter, Period } from '@nimbus-analytics/sdk';
 import { IconFilter } from '@tabler/icons-react';
 import { useState } from 'react';
 import { number } from '../../format';
-import { useProjectId } from '../../hooks';
+import { useCohorts, useProjectId } from '../../hooks';
 import { m } from '../../messages';
 import { FilterEditor } from '../../query/FilterEditor';
 import { filterText } from '../../query/filter';
@@ -100,6 +100,19 @@ export function Where({ label, filter, onChange, all = w.ask.where }: { label: s
           <FilterEditor filter={filter} onChange={onChange} />
         </Popover>
       )}
+    </span>
+  );
+}
+
+/** Who is asked about: everybody, or the people of a saved cohort. Without cohorts there is nothing to choose. */
+export function Who({ cohort, set }: { cohort: string | undefined; set: (change: { cohort?: string | undefined }) => void }) {
+  const cohorts = useCohorts(useProjectId()).data?.items ?? [];
+  if (cohorts.length === 0 && cohort === undefined) return null;
+  const shown = cohort === undefined ? w.ask.anybody : (cohorts.find((c) => c.id === cohort)?.name ?? w.ask.lostCohort);
+  return (
+    <span className="phrase">
+      {w.ask.among}
+      <Picker label={w.ask.people} shown={shown} options={[{ value: any, label: w.ask.anybody }, ...cohorts.map((c): Option => ({ value: c.id, label: c.name, note: w.ask.cohortKinds[c.kind] }))]} search={w.picker.search} none={w.picker.none} onPick={(id) => set({ cohort: id === any ? undefined : id })} />
     </span>
   );
 }
