@@ -191,7 +191,11 @@ test('lifecycle and stickiness: new, returning and lost people, and how often th
   // By keyboard in the drawing: the largest part of the day that is pointed at.
   await page.mouse.move(0, 0); // or the pointer reads the drawing, too
   await page.locator('.plot').focus();
-  for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+  const spoken = page.locator('.chart [aria-live]');
+  await expect(async () => {
+    await page.keyboard.press('ArrowLeft');
+    await expect(spoken).toContainText('New 10', { timeout: 1000 });
+  }).toPass();
   await page.keyboard.press('Enter');
   await expect(page.getByRole('dialog', { name: '10 people' })).toContainText('New');
   await close(page);

@@ -127,7 +127,10 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
       e.preventDefault();
       pointed.set({ at: Math.max(0, Math.min(count - 1, to)), spoken: true });
     }
-    if (e.key === 'Enter' && now !== undefined) openAt(now);
+    if (e.key === 'Enter' && now !== undefined && onOpen) {
+      e.preventDefault(); // or the same Enter presses the first button of what opens
+      openAt(now);
+    }
     if (e.key === 'Escape') pointed.clear();
   };
 

@@ -86,8 +86,8 @@ it('knows the ranges of the calendar, none of which reaches past today, and what
   expect(days('this_quarter')).toEqual(['2026-10-01', '2026-11-11']);
   expect(days('last_quarter')).toEqual(['2026-07-01', '2026-10-01']);
   expect(days('this_year')).toEqual(['2026-01-01', '2026-11-11']);
-  expect(unitBefore({ range: 'last_month' }, 'Europe/Berlin', now)).toEqual({ from: '2026-08-31T22:00:00.000Z', to: '2026-09-30T22:00:00.000Z' });
-  expect(unitBefore({ range: '7d' }, 'UTC', now)).toBeUndefined();
+  expect(unitBefore({ range: 'last_month' }, 'Europe/Berlin', 'monday', now)).toEqual({ from: '2026-08-31T22:00:00.000Z', to: '2026-09-30T22:00:00.000Z' });
+  expect(unitBefore({ range: '7d' }, 'UTC')).toBeUndefined();
 });
 it('says the whole question in its title', () => {
   expect(titleOf(read({ kind: 'funnel', steps: [{ event: 'a', filter }, { event: 'b' }], window: 5400, by: 'prop:source', filter }))).toBe('Funnel a where plan is pro → b within 90 minutes where plan is pro by source');

@@ -54,7 +54,7 @@ const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQu
 
 /** The answer and its series, for the explorer and the tiles of a board. */
 export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
-  const compared = useCompared(question, state.compare === true, seriesCount(state), { ...options, before: unitBefore(state, state.tz, Date.now(), weekOf(question.project_id)) });
+  const compared = useCompared(question, state.compare === true, seriesCount(state), { ...options, before: unitBefore(state, state.tz, weekOf(question.project_id)) });
   const { result, previous, comparison } = compared;
   const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
   return { ...compared, series, empty: result !== undefined && isEmpty(state.measure, series) };

@@ -81,7 +81,7 @@ export function instantsOf(r: Range, tz: string, now: number, week: WeekStart = 
 }
 
 /** The whole of the calendar's unit before a range of the calendar; undefined for other ranges. */
-export function unitBefore(r: Range, tz: string, now: number, week: WeekStart = 'monday'): { from: string; to: string } | undefined {
+export function unitBefore(r: Range, tz: string, week: WeekStart = 'monday', now: number = Date.now()): { from: string; to: string } | undefined {
   if (!isCalendar(r.range)) return undefined;
   const [from, to] = daysOf(calendar[r.range].unit, calendar[r.range].back + 1, isoDay(now, tz), week);
   return { from: startOfDay(from, tz).toISOString(), to: startOfDay(to, tz).toISOString() };

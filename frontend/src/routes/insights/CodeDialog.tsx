@@ -23,7 +23,7 @@ export default function CodeDialog({ projectId, state, onClose }: { projectId: s
   const [now] = useState(Date.now);
   const trends = state.kind === undefined ? questionOf(state, projectId) : undefined;
   const call = state.kind === undefined ? trends && trendsCall(trends) : insightCall(projectId, bodyOf(state, now, weekOf(projectId)));
-  const before = useBefore(trends, state.kind === undefined && state.compare === true, unitBefore(state, state.tz, now, weekOf(projectId)));
+  const before = useBefore(trends, state.kind === undefined && state.compare === true, unitBefore(state, state.tz, weekOf(projectId), now));
   const [language, setLanguage] = useState<keyof typeof languages>('curl');
   const [of, setOf] = useState<'now' | 'before'>('now');
   return (

@@ -58,7 +58,7 @@ export function OverviewPage() {
 /** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
   const question = useMemo(() => measured(project_id, measure, range, tz), [project_id, measure, tz, range]);
-  return useCompared(question, true, 1, { refetchInterval: 60_000, before: unitBefore(range, tz, Date.now(), weekOf(project_id)) });
+  return useCompared(question, true, 1, { refetchInterval: 60_000, before: unitBefore(range, tz, weekOf(project_id)) });
 }
 
 type Measured = ReturnType<typeof useMeasured>;
