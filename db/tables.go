@@ -4,9 +4,11 @@ import "slices"
 
 // Tables are those of the newest schema, by name. The schema may hold tables of other programs besides.
 var Tables = []string{
-	"account_identities", "accounts", "api_keys", "arrival_cursors", "arrivals", "audit_log", "board_tiles", "boards", "cohort_people", "cohorts", "event_counts",
-	"event_keys", "event_part_columns", "event_part_days", "event_parts", "events", "idempotency_keys", "invitations", "job_turns", "password_resets",
-	"person_links", "person_merges", "persons", "project_limits", "project_members", "project_sizes", "project_usage", "projects", "refresh_tokens", "reports", "sessions", "write_keys",
+	"account_identities", "accounts", "annotations", "api_keys", "arrival_cursors", "arrivals", "audit_log", "boards",
+	"cohort_people", "cohorts", "custom_events", "event_counts", "event_keys", "event_part_columns", "event_part_days",
+	"event_parts", "events", "idempotency_keys", "insights", "invitations", "job_turns", "password_resets", "person_links",
+	"person_merges", "persons", "project_limits", "project_members", "project_sizes", "project_usage", "projects",
+	"refresh_tokens", "sessions", "tiles", "write_keys",
 }
 
 // derived are the tables that are made anew from the others, or that mean something in their own cluster only: the ids of

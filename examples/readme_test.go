@@ -35,7 +35,7 @@ func TestTheCurlsOfTheREADMEWork(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, script.String(), out)
 	}
-	for _, want := range []string{`"accepted":1`, `"metric":"events.count"`, `"metric":"events.users"`, `"counts":[1,0]`} {
+	for _, want := range []string{`"accepted":1`, `"metric":"events.count"`, `"metric":"events.users"`, `"counts":[1,0]`, `"name":"Readers who sign up"`, `"text":"Version 3.2 is out"`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%s is not in the answers: %s", want, out)
 		}

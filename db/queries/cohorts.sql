@@ -23,20 +23,20 @@ WHERE project_id = @project_id AND id = @id;
 -- name: CohortDelete :execrows
 DELETE FROM cohorts WHERE project_id = @project_id AND id = @id;
 
--- What names a cohort, in a clause or a breakdown: other cohorts, reports, and boards by their reports. A report may name it
+-- What names a cohort, in a clause or a breakdown: other cohorts, insights, and boards by their insights. An insight may name it
 -- by its name, too.
 -- name: CohortUses :many
 SELECT 'cohort'::text AS kind, c.id, c.name FROM cohorts c
 WHERE c.project_id = @project_id AND c.id <> @id AND jsonb_path_exists(c.clause, '$.**.cohort ? (@ == $id)',
     jsonb_build_object('id', (@id::uuid)::text))
 UNION ALL
-SELECT 'report', r.id, r.name FROM reports r
-WHERE r.project_id = @project_id AND jsonb_path_exists(r.question, '$.** ? (@.op == "in" && (@.cohort == $id || @.cohort == $name) || @.cohorts[*] == $id || @.cohorts[*] == $name)',
+SELECT 'insight', i.id, i.name FROM insights i
+WHERE i.project_id = @project_id AND jsonb_path_exists(i.question, '$.** ? (@.op == "in" && (@.cohort == $id || @.cohort == $name) || @.cohorts[*] == $id || @.cohorts[*] == $name)',
     jsonb_build_object('id', (@id::uuid)::text, 'name', @name::text))
 UNION ALL
 SELECT DISTINCT 'board', b.id, b.name FROM boards b
-JOIN board_tiles t ON t.project_id = b.project_id AND t.board_id = b.id
-JOIN reports r ON r.project_id = t.project_id AND r.id = t.report_id
-WHERE b.project_id = @project_id AND jsonb_path_exists(r.question, '$.** ? (@.op == "in" && (@.cohort == $id || @.cohort == $name) || @.cohorts[*] == $id || @.cohorts[*] == $name)',
+JOIN tiles t ON t.project_id = b.project_id AND t.board_id = b.id
+JOIN insights i ON i.project_id = t.project_id AND i.id = t.insight_id
+WHERE b.project_id = @project_id AND jsonb_path_exists(i.question, '$.** ? (@.op == "in" && (@.cohort == $id || @.cohort == $name) || @.cohorts[*] == $id || @.cohorts[*] == $name)',
     jsonb_build_object('id', (@id::uuid)::text, 'name', @name::text))
 ORDER BY 1, 3, 2;

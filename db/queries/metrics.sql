@@ -38,3 +38,16 @@ WITH RECURSIVE names AS (
     FROM names n WHERE n.name IS NOT NULL
 )
 SELECT n.name::text AS name FROM names n WHERE n.name IS NOT NULL;
+
+-- What each name has in each run, as one sum: for buckets that are cut out of hours, of whose minutes only the sum matters.
+-- name: CountsPieces :many
+SELECT r.granularity::int AS granularity, r.from_ts::timestamptz AS from_ts, r.to_ts::timestamptz AS to_ts, n.name::text AS name, s.count::bigint AS count
+FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
+             unnest(@tos::timestamptz[]) AS to_ts) AS r
+CROSS JOIN unnest(@names::text[]) AS n(name)
+CROSS JOIN LATERAL (
+    SELECT sum(c.count) AS count FROM event_counts c
+    WHERE c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
+      AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+) AS s
+WHERE s.count > 0;

@@ -1,6 +1,6 @@
 -- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start)
-VALUES (@id, @name, @description, @data_retention_days, @time_zone, @week_start);
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency)
+VALUES (@id, @name, @description, @data_retention_days, @time_zone, @week_start, @currency);
 
 -- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
@@ -31,6 +31,7 @@ UPDATE projects SET
     data_retention_days = coalesce(sqlc.narg('data_retention_days'), data_retention_days),
     time_zone = coalesce(sqlc.narg('time_zone'), time_zone),
     week_start = coalesce(sqlc.narg('week_start'), week_start),
+    currency = coalesce(sqlc.narg('currency'), currency),
     updated_at = now()
 WHERE id = @id;
 
@@ -38,7 +39,7 @@ WHERE id = @id;
 -- name: ProjectCalendar :one
 SELECT p.time_zone, p.week_start FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL;
 
--- Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
+-- Locks the project, so that its changes, and those of its insights, boards, annotations and custom events, happen one after the other.
 -- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE;
 

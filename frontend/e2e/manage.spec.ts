@@ -254,3 +254,26 @@ test('the button of an identity provider is there when the server has one', asyn
   await page.reload();
   await expect(page.getByRole('link', { name: 'Log in with Example Ltd' })).toHaveAttribute('href', '/v1/auth/oidc/login?return_to=%2Faccount');
 });
+
+test('a project has a calendar and a currency of its own, and its questions follow', async ({ page }) => {
+  const mine = await owned('calendar');
+  await logIn(page, mine.email);
+  await page.goto(`/projects/${mine.projectId}/settings`);
+  await page.getByLabel('Time zone').selectOption('Asia/Kathmandu');
+  await page.getByLabel('Weeks begin on').selectOption('Sunday');
+  await page.getByLabel('Currency').selectOption('NPR');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await said(page, 'Saved.');
+  const { time_zone, week_start, currency } = (await (await fetch(`${url}/v1/projects/${mine.projectId}`, { headers: mine.who })).json()) as Record<string, unknown>;
+  expect({ time_zone, week_start, currency }).toEqual({ time_zone: 'Asia/Kathmandu', week_start: 'sunday', currency: 'NPR' });
+
+  const asked = page.waitForRequest((r) => r.url().endsWith('/v1/metrics/query') && r.postDataJSON().tz === 'Asia/Kathmandu');
+  await page.getByRole('link', { name: 'Explore', exact: true }).click();
+  await asked;
+  // Somebody may look at it by a clock of their own.
+  await page.goto('/account');
+  await page.getByLabel('Time zone').selectOption('Europe/London');
+  const mineAlone = page.waitForRequest((r) => r.url().endsWith('/v1/metrics/query') && r.postDataJSON().tz === 'Europe/London');
+  await page.goto(`/projects/${mine.projectId}/explore`);
+  await mineAlone;
+});

@@ -69,7 +69,8 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await logIn(shared, viewer);
   await shared.goto(page.url());
   await expect(shared.locator('.board h2')).toHaveText(['Total', 'Revenue']);
-  await expect(shared.locator('.board > .full h2')).toHaveText('Total');
+  const width = async (name: string) => (await shared.locator('.board > section', { has: shared.getByRole('heading', { name }) }).boundingBox())!.width;
+  expect(await width('Total')).toBeGreaterThan(1.9 * (await width('Revenue')));
   await expect(shared.locator('.board .big .num')).toHaveText(['25', '25']);
   await expect(shared.locator('.plot svg rect').first()).toBeAttached();
   await expect(shared.getByText('You are a viewer of this project.')).toBeVisible();
@@ -98,7 +99,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.getByRole('button', { name: 'Delete Revenue' }).click();
   await expect(revenue).toBeHidden();
   await page.goto(`${home}/boards`);
-  const left = async () => ((await (await fetch(`${url}/v1/projects/${mine.projectId}/reports`, { headers: who })).json()) as { items: { name: string }[] }).items.map((r) => r.name);
+  const left = async () => ((await (await fetch(`${url}/v1/projects/${mine.projectId}/insights`, { headers: who })).json()) as { items: { name: string }[] }).items.map((r) => r.name);
   await expect.poll(left).toEqual(['Total']);
   await page.getByRole('link', { name: /Monday/ }).click();
   await expect(page.locator('.board h2')).toHaveText(['Total']);
@@ -111,8 +112,8 @@ test('of two who change a board or a report, the second is told, and chooses', a
   await join(url, { ...mine, who }, ben, 'admin');
   const at = `/v1/projects/${mine.projectId}`;
   const ids: string[] = [];
-  for (const name of ['One', 'Two', 'Three']) ids.push((await call<{ id: string }>(url, `${at}/reports`, { name, question: { tz: 'UTC' }, view: { chart: 'number' } }, who)).id);
-  const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Both', tiles: [{ report_id: ids[0], width: 'half' }] }, who);
+  for (const name of ['One', 'Two', 'Three']) ids.push((await call<{ id: string }>(url, `${at}/insights`, { name, question: { kind: 'metrics', tz: 'UTC' }, view: { chart: 'number' } }, who)).id);
+  const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Both', tiles: [{ kind: 'insight', insight_id: ids[0], x: 0, y: 0, w: 6, h: 4 }] }, who);
   await logIn(page, ada);
   const other = await browser.newPage();
   await logIn(other, ben);
@@ -135,6 +136,9 @@ test('of two who change a board or a report, the second is told, and chooses', a
   await page.getByRole('button', { name: 'Save board' }).click();
   await expect(page.getByText(`${ben} changed this meanwhile.`)).toBeVisible();
   await expect(names).toHaveText(['One', 'Two']);
+  const [seen] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'See the other version' }).click()]);
+  await expect(seen.locator('.board h2')).toHaveText(['One', 'Three']);
+  await seen.close();
   await page.getByRole('button', { name: 'Save mine over it' }).click();
   await expect(page.getByRole('button', { name: 'Edit' })).toBeVisible();
   await expect(names).toHaveText(['One', 'Two']);
@@ -149,7 +153,7 @@ test('of two who change a board or a report, the second is told, and chooses', a
   await page.goto(`/projects/${mine.projectId}/reports/${ids[0]}`);
   await expect(page.getByRole('heading', { name: 'One', level: 1 })).toBeVisible();
   await page.getByRole('button', { name: 'Bars' }).click();
-  const changed = await fetch(`${url}${at}/reports/${ids[0]}`, { method: 'PATCH', headers: { ...who, 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'First' }) });
+  const changed = await fetch(`${url}${at}/insights/${ids[0]}`, { method: 'PATCH', headers: { ...who, 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'First' }) });
   expect(changed.status).toBe(200);
   await page.getByRole('button', { name: 'Save changes' }).click();
   await expect(page.getByText(`${ada} changed this meanwhile.`)).toBeVisible();
@@ -157,4 +161,35 @@ test('of two who change a board or a report, the second is told, and chooses', a
   await page.getByRole('button', { name: 'Save mine over it' }).click();
   await expect(page.getByText('Unsaved changes')).toBeHidden();
   await other.close();
+});
+
+test('text and sizes of tiles stay as they were arranged, and an insight of another kind says that it is one', async ({ page }) => {
+  const email = emailOf('tiles');
+  const who = await account(url, email);
+  const mine = await project(url, who, 'Tiles');
+  const at = `/v1/projects/${mine.projectId}`;
+  await call(url, `${at}/insights`, { name: 'Visits', question: { kind: 'metrics', tz: 'UTC' }, view: { chart: 'number' } }, who);
+  await call(url, `${at}/insights`, { name: 'To buy', question: { kind: 'funnel', from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', steps: [{ event: 'visit' }, { event: 'buy' }] } }, who);
+  const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Sizes' }, who);
+  await logIn(page, email);
+  await page.goto(`/projects/${mine.projectId}/boards/${board.id}?edit=true`);
+
+  await page.getByRole('button', { name: 'Add text' }).click();
+  await page.getByLabel('Text 1, in Markdown').fill('# Growth\n\n**Every** week. <script>alert(1)</script> [more](https://example.com)');
+  await page.getByLabel('Add a report').selectOption('Visits');
+  await page.getByLabel('Add a report').selectOption('To buy');
+  await page.getByRole('group', { name: 'Width of Visits' }).getByRole('button', { name: 'Third' }).click();
+  await page.getByRole('group', { name: 'Height of Visits' }).getByRole('button', { name: 'Tall' }).click();
+  await page.getByRole('button', { name: 'Save board' }).click();
+  await expect(page.getByRole('heading', { name: 'Growth', level: 2 })).toBeVisible();
+  await expect(page.locator('.words strong')).toHaveText('Every');
+  await expect(page.locator('.words')).toContainText('<script>alert(1)</script>');
+  await expect(page.getByRole('link', { name: 'more' })).toHaveAttribute('rel', /noopener/);
+  await expect(page.getByText('Funnel: boards cannot draw')).toBeVisible();
+  const kept = (await (await fetch(`${url}${at}/boards/${board.id}`, { headers: who })).json()) as { tiles: { kind: string; x: number; y: number; w: number; h: number }[] };
+  expect(kept.tiles.map((t) => `${t.kind} ${t.x},${t.y} ${t.w}x${t.h}`)).toEqual(['text 0,0 12x2', 'insight 0,2 4x6', 'insight 6,2 6x4']);
+
+  await page.goto(`/projects/${mine.projectId}/reports`);
+  await expect(page.getByRole('row', { name: /To buy/ })).toContainText('Funnel');
+  await expect(page.getByRole('link', { name: 'To buy' })).toHaveCount(0);
 });

@@ -79,7 +79,7 @@ export async function seed(url: string, email = 'ada@example.com'): Promise<Shop
 /** A board as a shop would have it: every way to draw, both widths. */
 async function reports(url: string, who: Record<string, string>, projectId: string) {
   const save = async (name: string, description: string, question: object, view: object) =>
-    (await call<{ id: string }>(url, `/v1/projects/${projectId}/reports`, { name, description, question: { tz: 'UTC', ...question }, view }, who)).id;
+    (await call<{ id: string }>(url, `/v1/projects/${projectId}/insights`, { name, description, question: { kind: 'metrics', tz: 'UTC', ...question }, view }, who)).id;
   const monthly = { bucket: '1d', limit: 30 };
   const ids = [
     await save('Events of the month', 'Everything the shop sends', monthly, { chart: 'area', compare: true }),
@@ -88,7 +88,10 @@ async function reports(url: string, who: Record<string, string>, projectId: stri
     await save('What people do', '', { ...monthly, breakdown: 'name' }, { chart: 'table' }),
     await save('Visitors by plan', '', { bucket: '1w', limit: 5, measure: 'users', breakdown: 'prop', breakdown_prop: 'plan' }, { chart: 'line' }),
   ];
-  const tiles = ids.map((report_id, i) => ({ report_id, width: i === 0 ? 'full' : 'half' }));
+  const tiles = [
+    { kind: 'text', text: '## Growth\n\nWhat we look at **first**: see [the handbook](https://example.com).', x: 0, y: 0, w: 12, h: 2 },
+    ...ids.map((insight_id, i) => ({ kind: 'insight', insight_id, ...(i === 0 ? { x: 0, y: 2, w: 12 } : { x: 6 * ((i - 1) % 2), y: 2 + 4 * Math.ceil(i / 2), w: 6 }), h: 4 })),
+  ];
   const board = await call<{ id: string }>(url, `/v1/projects/${projectId}/boards`, { name: 'Monday morning', description: 'What we look at before the week begins', tiles }, who);
   return { reportId: ids[1]!, boardId: board.id };
 }

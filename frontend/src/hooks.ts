@@ -1,6 +1,6 @@
 /** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
-import type { Project, ReportList, Role } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listCohortsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import type { Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
+import { getProjectOptions, listBoardsOptions, listCohortsOptions, listEventsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo } from 'react';
@@ -48,17 +48,17 @@ export function useCan(): (least: Role) => boolean {
   return (least) => ranks[role] >= ranks[least];
 }
 
-/** A saved report, all of them, and the boards of a project. */
-export const useReport = (project_id: string, report_id = '') => useQuery({ ...getReportOptions({ path: { project_id, report_id } }), enabled: report_id !== '' });
+/** A saved insight, all of them, and the boards of a project. */
+export const useReport = (project_id: string, insight_id = '') => useQuery({ ...getInsightOptions({ path: { project_id, insight_id } }), enabled: insight_id !== '' });
 export function useReports(project_id: string) {
   const going = useGoing();
-  const select = useCallback((list: ReportList) => ({ items: list.items.filter((report) => !going.has(report.id)) }), [going]);
-  return useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '', select });
+  const select = useCallback((list: SavedInsightList) => ({ items: list.items.filter((insight) => !going.has(insight.id)) }), [going]);
+  return useQuery({ ...listInsightsOptions({ path: { project_id } }), enabled: project_id !== '', select });
 }
 /** The saved cohorts of a project. */
 export const useCohorts = (project_id: string) => useQuery({ ...listCohortsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
-export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
+export const refreshSaved = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Saved'] }] });
 
 /** The ways to log in to this server. */
 export const useAuthMethods = () => useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });

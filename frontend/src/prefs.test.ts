@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { storage } from './lib/storage';
-import { isZone, namedZone, zonePref } from './prefs';
+import { isZone, namedZone, chosenZone, zonePref } from './prefs';
 
 afterEach(() => localStorage.clear());
 
@@ -20,7 +20,7 @@ it('finds a name for half an hour, and none for what is no offset', () => {
 });
 it('remembers for as long as the page where nothing can be kept', () => {
   vi.stubGlobal('localStorage', { getItem: () => { throw new Error('denied'); }, setItem: () => { throw new Error('full'); }, removeItem: () => { throw new Error('denied'); } });
-  zonePref.set('Asia/Tokyo');
+  chosenZone.set('Asia/Tokyo');
   expect([zonePref.get(), storage.isLasting()]).toEqual(['Asia/Tokyo', false]);
   storage.remove('nimbus.zone');
   expect(storage.get('nimbus.zone')).toBeNull();

@@ -47,8 +47,15 @@ export function namedZone(said: string | undefined): string {
   return zones.find((zone) => days.every((at) => offsetOf(at, zone) === offset)) ?? 'UTC';
 }
 
+/** The zone that the browser is in. */
+export const browserZone = () => namedZone(Intl.DateTimeFormat().resolvedOptions().timeZone);
+/** The zone of the project that is open, or was last; that of the browser before the first one. */
+export const projectZone = pref('nimbus.project-zone', (stored) => (isZone(stored) ? stored : browserZone()));
+/** The zone that somebody chose for this browser; empty for that of the project, so that all see the same days. */
+export const chosenZone = pref('nimbus.zone', (stored) => (isZone(stored) ? stored : ''));
 /** The time zone in which times are shown and days begin. */
-export const zonePref = pref('nimbus.zone', (stored) => (isZone(stored) ? stored : namedZone(Intl.DateTimeFormat().resolvedOptions().timeZone)));
+const zoneNow = () => chosenZone.get() || projectZone.get();
+export const zonePref = { get: zoneNow, use: () => useSyncExternalStore(watch, zoneNow) };
 export const themePref = pref<Theme>('nimbus.theme', (stored) => (stored === 'light' || stored === 'dark' ? stored : 'system'));
 /** Shortcuts of a single key can be turned off: speech input and tremor trigger them by accident (WCAG 2.1.4). */
 export const singleKeysPref = pref<'on' | 'off'>('nimbus.single-keys', (stored) => (stored === 'off' ? 'off' : 'on'));

@@ -39,24 +39,6 @@ func (e AuditActorKind) Valid() bool {
 	}
 }
 
-// Defines values for BoardTileWidth.
-const (
-	TileFull BoardTileWidth = "full"
-	TileHalf BoardTileWidth = "half"
-)
-
-// Valid indicates whether the value is a known member of the BoardTileWidth enum.
-func (e BoardTileWidth) Valid() bool {
-	switch e {
-	case TileFull:
-		return true
-	case TileHalf:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for Breakdown.
 const (
 	BreakdownName Breakdown = "name"
@@ -296,9 +278,9 @@ func (e CohortQuestionKind) Valid() bool {
 
 // Defines values for CohortUseKind.
 const (
-	UsedByBoard  CohortUseKind = "board"
-	UsedByCohort CohortUseKind = "cohort"
-	UsedByReport CohortUseKind = "report"
+	UsedByBoard   CohortUseKind = "board"
+	UsedByCohort  CohortUseKind = "cohort"
+	UsedByInsight CohortUseKind = "insight"
 )
 
 // Valid indicates whether the value is a known member of the CohortUseKind enum.
@@ -308,7 +290,7 @@ func (e CohortUseKind) Valid() bool {
 		return true
 	case UsedByCohort:
 		return true
-	case UsedByReport:
+	case UsedByInsight:
 		return true
 	default:
 		return false
@@ -672,6 +654,21 @@ func (e InsightMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for InsightTileKind.
+const (
+	InsightTileKindInsightTileKind InsightTileKind = "insight"
+)
+
+// Valid indicates whether the value is a known member of the InsightTileKind enum.
+func (e InsightTileKind) Valid() bool {
+	switch e {
+	case InsightTileKindInsightTileKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyScope.
 const (
 	ScopeEventsRead  KeyScope = "events:read"
@@ -861,6 +858,21 @@ func (e Measure) Valid() bool {
 	}
 }
 
+// Defines values for MetricsInsightKind.
+const (
+	MetricsInsightKindMetricsInsightKind MetricsInsightKind = "metrics"
+)
+
+// Valid indicates whether the value is a known member of the MetricsInsightKind enum.
+func (e MetricsInsightKind) Valid() bool {
+	switch e {
+	case MetricsInsightKindMetricsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MetricsMetaSource.
 const (
 	SourceEvents MetricsMetaSource = "events"
@@ -969,33 +981,6 @@ func (e Registration) Valid() bool {
 	case RegistrationInvite:
 		return true
 	case RegistrationOpen:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ReportViewChart.
-const (
-	ChartArea   ReportViewChart = "area"
-	ChartBar    ReportViewChart = "bar"
-	ChartLine   ReportViewChart = "line"
-	ChartNumber ReportViewChart = "number"
-	ChartTable  ReportViewChart = "table"
-)
-
-// Valid indicates whether the value is a known member of the ReportViewChart enum.
-func (e ReportViewChart) Valid() bool {
-	switch e {
-	case ChartArea:
-		return true
-	case ChartBar:
-		return true
-	case ChartLine:
-		return true
-	case ChartNumber:
-		return true
-	case ChartTable:
 		return true
 	default:
 		return false
@@ -1278,15 +1263,33 @@ func (e StickinessQuestionKind) Valid() bool {
 	}
 }
 
+// Defines values for TextTileKind.
+const (
+	TextTileKindTextTileKind TextTileKind = "text"
+)
+
+// Valid indicates whether the value is a known member of the TextTileKind enum.
+func (e TextTileKind) Valid() bool {
+	switch e {
+	case TextTileKindTextTileKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TrendsBreakdownBy.
 const (
-	TrendsByName TrendsBreakdownBy = "name"
-	TrendsByProp TrendsBreakdownBy = "prop"
+	TrendsByCohorts TrendsBreakdownBy = "cohorts"
+	TrendsByName    TrendsBreakdownBy = "name"
+	TrendsByProp    TrendsBreakdownBy = "prop"
 )
 
 // Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
 func (e TrendsBreakdownBy) Valid() bool {
 	switch e {
+	case TrendsByCohorts:
+		return true
 	case TrendsByName:
 		return true
 	case TrendsByProp:
@@ -1508,12 +1511,49 @@ type Account struct {
 
 // Anchor Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
 type Anchor struct {
-	Event *string `json:"event,omitempty"`
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
 	Node   *string        `json:"node,omitempty"`
 }
+
+// Annotation defines model for Annotation.
+type Annotation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The account that made it; null when that is gone.
+	CreatedBy *openapi_types.UUID `json:"created_by"`
+	ID        openapi_types.UUID  `json:"id"`
+
+	// Text Example: Version 3.2 is out
+	Text AnnotationText `json:"text"`
+
+	// TS When it happened or began.
+	TS time.Time `json:"ts"`
+
+	// Until When it ended; `ts` for a moment.
+	Until     time.Time `json:"until"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+}
+
+// AnnotationList defines model for AnnotationList.
+type AnnotationList struct {
+	Items []Annotation `json:"items"`
+}
+
+// AnnotationText Example: Version 3.2 is out
+type AnnotationText = string
 
 // AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 // same answer for ever. Now when absent.
@@ -1620,8 +1660,10 @@ type Board struct {
 	Description string              `json:"description"`
 	ID          openapi_types.UUID  `json:"id"`
 	Name        string              `json:"name"`
-	Tiles       []BoardTile         `json:"tiles"`
-	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// Tiles No two overlap. They come back in the order in which they are read, row by row.
+	Tiles     BoardTiles `json:"tiles"`
+	UpdatedAt time.Time  `json:"updated_at"`
 
 	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
 	UpdatedBy *openapi_types.UUID `json:"updated_by"`
@@ -1637,18 +1679,12 @@ type BoardList struct {
 	Items []Board `json:"items"`
 }
 
-// BoardTile defines model for BoardTile.
+// BoardTile An insight or words, and where; `kind` says which.
 type BoardTile struct {
-	ReportID openapi_types.UUID `json:"report_id"`
-
-	// Width Of the board; on a narrow screen every tile is full.
-	Width BoardTileWidth `json:"width"`
+	union json.RawMessage
 }
 
-// BoardTileWidth Of the board; on a narrow screen every tile is full.
-type BoardTileWidth string
-
-// BoardTiles From the top, in the order in which they are read.
+// BoardTiles No two overlap. They come back in the order in which they are read, row by row.
 type BoardTiles = []BoardTile
 
 // Breakdown By the name of the event, or by a value in its props.
@@ -1701,7 +1737,9 @@ type CheckStatus string
 
 // ClauseDid Did the event so many times, at least once when `times` is absent.
 type ClauseDid struct {
-	Event *string `json:"event,omitempty"`
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1719,7 +1757,9 @@ type ClauseDidOp string
 
 // ClauseFirst Did the event for the first time ever in the range.
 type ClauseFirst struct {
-	Event *string `json:"event,omitempty"`
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1984,29 +2024,70 @@ type CreateAPIKeyRequest struct {
 	Scopes []KeyScope `json:"scopes"`
 }
 
+// CreateAnnotationRequest defines model for CreateAnnotationRequest.
+type CreateAnnotationRequest struct {
+	// Text Example: Version 3.2 is out
+	Text AnnotationText `json:"text"`
+
+	// TS When it happened or began.
+	TS time.Time `json:"ts"`
+
+	// Until When it ended; when absent, or `ts`, it is about a moment.
+	Until *time.Time `json:"until,omitempty"`
+}
+
 // CreateBoardRequest defines model for CreateBoardRequest.
 type CreateBoardRequest struct {
-	Description *ReportDescription `json:"description,omitempty"`
+	Description *SavedDescription `json:"description,omitempty"`
 
 	// Name Example: Paying users by country
-	Name ReportName `json:"name"`
+	Name SavedName `json:"name"`
 
-	// Tiles From the top, in the order in which they are read.
+	// Tiles No two overlap. They come back in the order in which they are read, row by row.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
 }
 
 // CreateCohortRequest defines model for CreateCohortRequest.
 type CreateCohortRequest struct {
 	// Behind The people behind a number, as `POST /v1/insights/people` has them.
-	Behind      *Behind            `json:"behind,omitempty"`
-	Description *ReportDescription `json:"description,omitempty"`
-	Kind        CohortKind         `json:"kind"`
+	Behind      *Behind           `json:"behind,omitempty"`
+	Description *SavedDescription `json:"description,omitempty"`
+	Kind        CohortKind        `json:"kind"`
 
 	// Name Example: Paying users by country
-	Name ReportName `json:"name"`
+	Name SavedName `json:"name"`
 
 	// Where What holds of a person; `op` says what.
 	Where *CohortClause `json:"where,omitempty"`
+}
+
+// CreateCustomEventRequest defines model for CreateCustomEventRequest.
+type CreateCustomEventRequest struct {
+	Description *SavedDescription `json:"description,omitempty"`
+
+	// Events Any of these is the custom event.
+	Events CustomEventParts `json:"events"`
+
+	// Name Example: Paying users by country
+	Name SavedName `json:"name"`
+}
+
+// CreateInsightRequest defines model for CreateInsightRequest.
+type CreateInsightRequest struct {
+	Description *SavedDescription `json:"description,omitempty"`
+
+	// Name Example: Paying users by country
+	Name SavedName `json:"name"`
+
+	// Question The question of an insight, at most 32 KiB of JSON; `kind` says which.
+	Question SavedQuestion `json:"question"`
+
+	// View How the answer is drawn, such as `{"chart": "line", "compare": true}`: at most 4 KiB of JSON, at most 8 levels deep, for the
+	// dashboard and other programs to agree on. The server keeps it as it is; absent it is empty.
+	//
+	//
+	// Example: {"chart":"line"}
+	View InsightView `json:"view,omitempty"`
 }
 
 // CreateInstanceAccountRequest defines model for CreateInstanceAccountRequest.
@@ -2032,6 +2113,11 @@ type CreateInvitationRequest struct {
 
 // CreateProjectRequest defines model for CreateProjectRequest.
 type CreateProjectRequest struct {
+	// Currency The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
 	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
 	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
 	//
@@ -2052,25 +2138,58 @@ type CreateProjectRequest struct {
 	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
-// CreateReportRequest defines model for CreateReportRequest.
-type CreateReportRequest struct {
-	Description *ReportDescription `json:"description,omitempty"`
-
-	// Name Example: Paying users by country
-	Name ReportName `json:"name"`
-
-	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
-	Question ReportQuestion `json:"question"`
-
-	// View How the answer is drawn.
-	View ReportView `json:"view"`
-}
-
 // CreatedInstanceAccount defines model for CreatedInstanceAccount.
 type CreatedInstanceAccount struct {
 	Account InstanceAccount   `json:"account"`
 	Link    PasswordResetLink `json:"link"`
 }
+
+// Currency The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
+//
+// Example: EUR
+type Currency = string
+
+// CustomEvent defines model for CustomEvent.
+type CustomEvent struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The account that made it; null when that is gone.
+	CreatedBy   *openapi_types.UUID `json:"created_by"`
+	Description string              `json:"description"`
+
+	// Events Any of these is the custom event.
+	Events    CustomEventParts   `json:"events"`
+	ID        openapi_types.UUID `json:"id"`
+	Name      string             `json:"name"`
+	UpdatedAt time.Time          `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+}
+
+// CustomEventID A custom event of the project, in place of `event`.
+type CustomEventID = openapi_types.UUID
+
+// CustomEventList defines model for CustomEventList.
+type CustomEventList struct {
+	Items []CustomEvent `json:"items"`
+}
+
+// CustomEventPart An event of this name that fits the filter.
+type CustomEventPart struct {
+	Event string `json:"event"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+}
+
+// CustomEventParts Any of these is the custom event.
+type CustomEventParts = []CustomEventPart
 
 // DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
 // longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
@@ -2315,7 +2434,9 @@ type FunnelBreakdownAttribution string
 
 // FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
 type FunnelExclusion struct {
-	Event *string `json:"event,omitempty"`
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2504,9 +2625,12 @@ type FunnelQuestionOrder string
 
 // FunnelStep An event of this name that fits the filter, or any of several.
 type FunnelStep struct {
-	// AnyOf Any of these is the step; not together with `event` or `filter`.
-	AnyOf []Step  `json:"any_of,omitempty"`
-	Event *string `json:"event,omitempty"`
+	// AnyOf Any of these is the step; not together with `event`, `custom_event` or `filter`.
+	AnyOf []Step `json:"any_of,omitempty"`
+
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2641,6 +2765,32 @@ type InsightMeta struct {
 
 // InsightMetaSource What was read.
 type InsightMetaSource string
+
+// InsightTile An insight on a board.
+type InsightTile struct {
+	// H In rows of the grid.
+	H         TileHeight         `json:"h"`
+	InsightID openapi_types.UUID `json:"insight_id"`
+	Kind      InsightTileKind    `json:"kind"`
+
+	// W In columns, of which there are 12; on a narrow screen every tile is as wide as that.
+	W TileWidth `json:"w"`
+
+	// X Columns of the grid to the left of it; with `w` at most 12.
+	X TileX `json:"x"`
+
+	// Y Rows of the grid above it.
+	Y TileY `json:"y"`
+}
+
+// InsightTileKind defines model for InsightTile.Kind.
+type InsightTileKind string
+
+// InsightView How the answer is drawn, such as `{"chart": "line", "compare": true}`: at most 4 KiB of JSON, at most 8 levels deep, for the
+// dashboard and other programs to agree on. The server keeps it as it is; absent it is empty.
+//
+// Example: {"chart":"line"}
+type InsightView = json.RawMessage
 
 // InstanceAccount defines model for InstanceAccount.
 type InstanceAccount struct {
@@ -2802,6 +2952,9 @@ type LifecycleInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
 
@@ -2842,6 +2995,9 @@ type LifecycleQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
@@ -3047,6 +3203,61 @@ type MetricsGroup struct {
 	// and for the rest (`other` is true).
 	Value *string `json:"value"`
 }
+
+// MetricsInsight A question of `POST /v1/metrics/query`, without its project.
+type MetricsInsight struct {
+	// Breakdown By the name of the event, or by a value in its props.
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+
+	// BreakdownProp The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
+	//
+	// Example: country
+	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket            `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From *time.Time         `json:"from,omitempty"`
+	Kind MetricsInsightKind `json:"kind"`
+
+	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+	Limit *BucketLimit `json:"limit,omitempty"`
+
+	// Measure - `count`: stored events;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
+	// - `sum`, `avg`, `min`, `max` of a numeric property;
+	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+	Measure *Measure `json:"measure,omitempty"`
+
+	// Names Only events of these names; all when absent or empty.
+	Names []string `json:"names,omitempty"`
+
+	// Prop The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
+	//
+	// Example: amount
+	Prop *MeasuredProp `json:"prop,omitempty"`
+
+	// To End of the range, exclusive; now when absent.
+	To *time.Time `json:"to,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// MetricsInsightKind defines model for MetricsInsight.Kind.
+type MetricsInsightKind string
 
 // MetricsMeta defines model for MetricsMeta.
 type MetricsMeta struct {
@@ -3288,12 +3499,15 @@ type PathsInsight struct {
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
-	Depth *int32   `json:"depth,omitempty"`
+
+	// CustomEvents Custom events whose events are nodes, each by its own name.
+	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
+	Depth        *int32               `json:"depth,omitempty"`
 
 	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
 	End *Anchor `json:"end,omitempty"`
 
-	// Events Only these events are nodes; all when absent.
+	// Events Only these events, and those of `custom_events`, are nodes; all when both are absent.
 	Events []string `json:"events,omitempty"`
 
 	// Exclude Nodes that are left out.
@@ -3346,12 +3560,15 @@ type PathsQuestion struct {
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
-	Depth *int32   `json:"depth,omitempty"`
+
+	// CustomEvents Custom events whose events are nodes, each by its own name.
+	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
+	Depth        *int32               `json:"depth,omitempty"`
 
 	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
 	End *Anchor `json:"end,omitempty"`
 
-	// Events Only these events are nodes; all when absent.
+	// Events Only these events, and those of `custom_events`, are nodes; all when both are absent.
 	Events []string `json:"events,omitempty"`
 
 	// Exclude Nodes that are left out.
@@ -3506,6 +3723,9 @@ type Problem struct {
 	//
 	// Example: /docs/errors#validation_failed
 	Type string `json:"type"`
+
+	// Version The version that is there; present with `version_conflict`.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // Project defines model for Project.
@@ -3515,6 +3735,11 @@ type Project struct {
 	// Example: nk_3kTMd9PrXfGaqsMs
 	APIKeyID  string    `json:"api_key_id"`
 	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
 
 	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
 	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
@@ -3674,105 +3899,6 @@ type RemovedMember struct {
 	KeysRevoked bool `json:"keys_revoked"`
 }
 
-// Report defines model for Report.
-type Report struct {
-	CreatedAt time.Time `json:"created_at"`
-
-	// CreatedBy The account that saved it; null when that is gone.
-	CreatedBy   *openapi_types.UUID `json:"created_by"`
-	Description string              `json:"description"`
-	ID          openapi_types.UUID  `json:"id"`
-	Name        string              `json:"name"`
-
-	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
-	Question  ReportQuestion `json:"question"`
-	UpdatedAt time.Time      `json:"updated_at"`
-
-	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
-	UpdatedBy *openapi_types.UUID `json:"updated_by"`
-
-	// Version Counts the changes, from 1; for `If-Match`.
-	//
-	// Example: 3
-	Version int64 `json:"version"`
-
-	// View How the answer is drawn.
-	View ReportView `json:"view"`
-}
-
-// ReportDescription defines model for ReportDescription.
-type ReportDescription = string
-
-// ReportList defines model for ReportList.
-type ReportList struct {
-	Items []Report `json:"items"`
-}
-
-// ReportName Example: Paying users by country
-type ReportName = string
-
-// ReportQuestion A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
-type ReportQuestion struct {
-	// Breakdown By the name of the event, or by a value in its props.
-	Breakdown *Breakdown `json:"breakdown,omitempty"`
-
-	// BreakdownProp The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
-	//
-	// Example: country
-	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
-	Bucket        *Bucket            `json:"bucket,omitempty"`
-
-	// Filter A condition on an event; `op` says which.
-	Filter *MetricsFilter `json:"filter,omitempty"`
-
-	// From Start of the range, inclusive.
-	From *time.Time `json:"from,omitempty"`
-
-	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-	Limit *BucketLimit `json:"limit,omitempty"`
-
-	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
-	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
-	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
-	// - `sum`, `avg`, `min`, `max` of a numeric property;
-	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
-	Measure *Measure `json:"measure,omitempty"`
-
-	// Names Only events of these names; all when absent or empty.
-	Names []string `json:"names,omitempty"`
-
-	// Prop The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
-	//
-	// Example: amount
-	Prop *MeasuredProp `json:"prop,omitempty"`
-
-	// To End of the range, exclusive; now when absent.
-	To *time.Time `json:"to,omitempty"`
-
-	// Top How many groups of a breakdown are shown before the rest is measured together.
-	Top *TopGroups `json:"top,omitempty"`
-
-	// Tz An IANA time zone; the project's when absent.
-	//
-	// Example: Europe/Berlin
-	Tz *TimeZone `json:"tz,omitempty"`
-
-	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
-	WeekStart *WeekStart `json:"week_start,omitempty"`
-}
-
-// ReportView How the answer is drawn.
-type ReportView struct {
-	Chart ReportViewChart `json:"chart"`
-
-	// Compare Beside the period before.
-	Compare *bool `json:"compare,omitempty"`
-}
-
-// ReportViewChart defines model for ReportView.Chart.
-type ReportViewChart string
-
 // RetentionAnswer defines model for RetentionAnswer.
 type RetentionAnswer struct {
 	Average []RetentionAverage `json:"average"`
@@ -3833,10 +3959,10 @@ type RetentionInsight struct {
 	// Periods How many values a row has, the first being its size.
 	Periods *int32 `json:"periods,omitempty"`
 
-	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	// Return An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
 	Return Step `json:"return"`
 
-	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	// Start An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
 	Start Step `json:"start"`
 
 	// To End of the range, exclusive.
@@ -3906,10 +4032,10 @@ type RetentionQuestion struct {
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
 
-	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	// Return An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
 	Return Step `json:"return"`
 
-	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	// Start An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
 	Start Step `json:"start"`
 
 	// To End of the range, exclusive.
@@ -3953,6 +4079,52 @@ type Role string
 type RotateKeysRequest struct {
 	// GraceSeconds How long the earlier pairs go on working, in seconds; at most 7 days.
 	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
+}
+
+// SavedDescription defines model for SavedDescription.
+type SavedDescription = string
+
+// SavedInsight defines model for SavedInsight.
+type SavedInsight struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The account that made it; null when that is gone.
+	CreatedBy   *openapi_types.UUID `json:"created_by"`
+	Description string              `json:"description"`
+	ID          openapi_types.UUID  `json:"id"`
+	Name        string              `json:"name"`
+
+	// Question The question of an insight, at most 32 KiB of JSON; `kind` says which.
+	Question  SavedQuestion `json:"question"`
+	UpdatedAt time.Time     `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
+	// View How the answer is drawn, such as `{"chart": "line", "compare": true}`: at most 4 KiB of JSON, at most 8 levels deep, for the
+	// dashboard and other programs to agree on. The server keeps it as it is; absent it is empty.
+	//
+	//
+	// Example: {"chart":"line"}
+	View InsightView `json:"view"`
+}
+
+// SavedInsightList defines model for SavedInsightList.
+type SavedInsightList struct {
+	Items []SavedInsight `json:"items"`
+}
+
+// SavedName Example: Paying users by country
+type SavedName = string
+
+// SavedQuestion The question of an insight, at most 32 KiB of JSON; `kind` says which.
+type SavedQuestion struct {
+	union json.RawMessage
 }
 
 // Scalar A string, a number, true or false; as JSON at most 4 KiB.
@@ -4198,9 +4370,11 @@ type SessionsQuestionKind string
 // SortOrder defines model for SortOrder.
 type SortOrder string
 
-// Step An event of this name that fits the filter; any name, or anything, when absent.
+// Step An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
 type Step struct {
-	Event *string `json:"event,omitempty"`
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4255,6 +4429,9 @@ type StickinessInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
 
@@ -4295,6 +4472,9 @@ type StickinessQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
@@ -4356,6 +4536,40 @@ type StoredEvent struct {
 	UserID     *string   `json:"user_id,omitempty"`
 }
 
+// TextTile Words on a board.
+type TextTile struct {
+	// H In rows of the grid.
+	H    TileHeight   `json:"h"`
+	Kind TextTileKind `json:"kind"`
+
+	// Text In Markdown; HTML in it is text.
+	Text string `json:"text"`
+
+	// W In columns, of which there are 12; on a narrow screen every tile is as wide as that.
+	W TileWidth `json:"w"`
+
+	// X Columns of the grid to the left of it; with `w` at most 12.
+	X TileX `json:"x"`
+
+	// Y Rows of the grid above it.
+	Y TileY `json:"y"`
+}
+
+// TextTileKind defines model for TextTile.Kind.
+type TextTileKind string
+
+// TileHeight In rows of the grid.
+type TileHeight = int32
+
+// TileWidth In columns, of which there are 12; on a narrow screen every tile is as wide as that.
+type TileWidth = int32
+
+// TileX Columns of the grid to the left of it; with `w` at most 12.
+type TileX = int32
+
+// TileY Rows of the grid above it.
+type TileY = int32
+
 // TimeZone An IANA time zone; the project's when absent.
 //
 // Example: Europe/Berlin
@@ -4378,7 +4592,7 @@ type TrendsAnswer struct {
 	Bucket   Bucket       `json:"bucket"`
 	Formulas []TrendsLine `json:"formulas"`
 
-	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last; cohorts as they were named. Empty without one.
 	Groups []TrendsGroup `json:"groups"`
 	Meta   InsightMeta   `json:"meta"`
 
@@ -4389,11 +4603,15 @@ type TrendsAnswer struct {
 	Starts []time.Time `json:"starts"`
 }
 
-// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+// TrendsBreakdown By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
 type TrendsBreakdown struct {
 	By *TrendsBreakdownBy `json:"by,omitempty"`
 
-	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
+	// Edges Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
 	Edges []float64 `json:"edges,omitempty"`
 
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
@@ -4445,6 +4663,9 @@ type TrendsInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
 	Kind        TrendsInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Series Called A, B, C … in formulas.
 	Series []TrendsSeries `json:"series"`
@@ -4505,6 +4726,9 @@ type TrendsQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *TrendsQuestionKind `json:"kind,omitempty"`
 
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
 
@@ -4532,12 +4756,15 @@ type TrendsQuestionKind string
 // TrendsSeries A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
 // `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
 type TrendsSeries struct {
-	// AnyOf Events that fit any of these, each counted once; not together with `event` or `filter`.
+	// AnyOf Events that fit any of these, each counted once; not together with `event`, `custom_event` or `filter`.
 	AnyOf []Step `json:"any_of,omitempty"`
 
 	// Cumulative Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
-	Cumulative *bool   `json:"cumulative,omitempty"`
-	Event      *string `json:"event,omitempty"`
+	Cumulative *bool `json:"cumulative,omitempty"`
+
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+	Event       *string        `json:"event,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4560,10 +4787,12 @@ type TrendsSeries struct {
 	RollingDays *int32 `json:"rolling_days,omitempty"`
 }
 
-// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text; or a range of numbers: from `gte`, below `lt`; or a cohort, by its id with its name. Nothing stands for the events without a value.
 type TrendsValue struct {
-	Gte *float64 `json:"gte,omitempty"`
-	Lt  *float64 `json:"lt,omitempty"`
+	// Cohort The name of the cohort whose id `value` is.
+	Cohort *string  `json:"cohort,omitempty"`
+	Gte    *float64 `json:"gte,omitempty"`
+	Lt     *float64 `json:"lt,omitempty"`
 
 	// Value A string, a number, true or false; as JSON at most 4 KiB.
 	//
@@ -4602,6 +4831,9 @@ type UniquesInsight struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
@@ -4650,6 +4882,9 @@ type UniquesQuestion struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CustomEvent A custom event of the project, in place of `event`.
+	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
+
 	// Event The name of the event; any event when absent.
 	Event *string `json:"event,omitempty"`
 
@@ -4697,26 +4932,67 @@ type UpdateAPIKeyRequest struct {
 	Name *KeyName `json:"name,omitempty"`
 }
 
+// UpdateAnnotationRequest defines model for UpdateAnnotationRequest.
+type UpdateAnnotationRequest struct {
+	// Text Example: Version 3.2 is out
+	Text *AnnotationText `json:"text,omitempty"`
+
+	// TS When it happened or began.
+	TS *time.Time `json:"ts,omitempty"`
+
+	// Until When it ended; when absent, or `ts`, it is about a moment.
+	Until *time.Time `json:"until,omitempty"`
+}
+
 // UpdateBoardRequest defines model for UpdateBoardRequest.
 type UpdateBoardRequest struct {
-	Description *ReportDescription `json:"description,omitempty"`
+	Description *SavedDescription `json:"description,omitempty"`
 
 	// Name Example: Paying users by country
-	Name *ReportName `json:"name,omitempty"`
+	Name *SavedName `json:"name,omitempty"`
 
-	// Tiles From the top, in the order in which they are read.
+	// Tiles No two overlap. They come back in the order in which they are read, row by row.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
 }
 
 // UpdateCohortRequest defines model for UpdateCohortRequest.
 type UpdateCohortRequest struct {
-	Description *ReportDescription `json:"description,omitempty"`
+	Description *SavedDescription `json:"description,omitempty"`
 
 	// Name Example: Paying users by country
-	Name *ReportName `json:"name,omitempty"`
+	Name *SavedName `json:"name,omitempty"`
 
 	// Where What holds of a person; `op` says what.
 	Where *CohortClause `json:"where,omitempty"`
+}
+
+// UpdateCustomEventRequest defines model for UpdateCustomEventRequest.
+type UpdateCustomEventRequest struct {
+	Description *SavedDescription `json:"description,omitempty"`
+
+	// Events Any of these is the custom event.
+	Events *CustomEventParts `json:"events,omitempty"`
+
+	// Name Example: Paying users by country
+	Name *SavedName `json:"name,omitempty"`
+}
+
+// UpdateInsightRequest defines model for UpdateInsightRequest.
+type UpdateInsightRequest struct {
+	Description *SavedDescription `json:"description,omitempty"`
+
+	// Name Example: Paying users by country
+	Name *SavedName `json:"name,omitempty"`
+
+	// Question The question of an insight, at most 32 KiB of JSON; `kind` says which.
+	Question *SavedQuestion `json:"question,omitempty"`
+
+	// View How the answer is drawn, such as `{"chart": "line", "compare": true}`: at most 4 KiB of JSON, at most 8 levels deep, for the
+	// dashboard and other programs to agree on. The server keeps it as it is; absent it is empty.
+	//
+	//
+	// Example: {"chart":"line"}
+	View InsightView `json:"view,omitempty"`
 }
 
 // UpdateInstanceAccountRequest defines model for UpdateInstanceAccountRequest.
@@ -4743,6 +5019,11 @@ type UpdateMemberRequest struct {
 
 // UpdateProjectRequest defines model for UpdateProjectRequest.
 type UpdateProjectRequest struct {
+	// Currency The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
 	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
 	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
 	//
@@ -4761,20 +5042,6 @@ type UpdateProjectRequest struct {
 
 	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
 	WeekStart *WeekStart `json:"week_start,omitempty"`
-}
-
-// UpdateReportRequest defines model for UpdateReportRequest.
-type UpdateReportRequest struct {
-	Description *ReportDescription `json:"description,omitempty"`
-
-	// Name Example: Paying users by country
-	Name *ReportName `json:"name,omitempty"`
-
-	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
-	Question *ReportQuestion `json:"question,omitempty"`
-
-	// View How the answer is drawn.
-	View *ReportView `json:"view,omitempty"`
 }
 
 // UsageDay defines model for UsageDay.
@@ -4860,6 +5127,9 @@ type Forbidden = Problem
 
 // InProgress An error, as RFC 9457 describes it.
 type InProgress = Problem
+
+// InUse An error, as RFC 9457 describes it.
+type InUse = Problem
 
 // NotFound An error, as RFC 9457 describes it.
 type NotFound = Problem
@@ -5075,6 +5345,35 @@ type CreateProjectParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListAnnotationsParams defines parameters for ListAnnotations.
+type ListAnnotationsParams struct {
+	// From Start of the range, inclusive.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To End of the range, exclusive.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// CreateAnnotationParams defines parameters for CreateAnnotation.
+type CreateAnnotationParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteAnnotationParams defines parameters for DeleteAnnotation.
+type DeleteAnnotationParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateAnnotationParams defines parameters for UpdateAnnotation.
+type UpdateAnnotationParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -5125,6 +5424,12 @@ type CreateBoardParams struct {
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteBoardParams defines parameters for DeleteBoard.
+type DeleteBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateBoardParams defines parameters for UpdateBoard.
@@ -5180,6 +5485,46 @@ type GetCohortSizeParams struct {
 // GetCohortSizeParamsBucket defines parameters for GetCohortSize.
 type GetCohortSizeParamsBucket string
 
+// CreateCustomEventParams defines parameters for CreateCustomEvent.
+type CreateCustomEventParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteCustomEventParams defines parameters for DeleteCustomEvent.
+type DeleteCustomEventParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateCustomEventParams defines parameters for UpdateCustomEvent.
+type UpdateCustomEventParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateInsightParams defines parameters for CreateInsight.
+type CreateInsightParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteInsightParams defines parameters for DeleteInsight.
+type DeleteInsightParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateInsightParams defines parameters for UpdateInsight.
+type UpdateInsightParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // CreateInvitationParams defines parameters for CreateInvitation.
 type CreateInvitationParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -5207,20 +5552,6 @@ type StreamEventsParams struct {
 type RemoveMemberParams struct {
 	// RevokeKeys End the API keys that the member made. Needs the role admin, also of who leaves.
 	RevokeKeys *bool `form:"revoke_keys,omitempty" json:"revoke_keys,omitempty"`
-}
-
-// CreateReportParams defines parameters for CreateReport.
-type CreateReportParams struct {
-	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
-	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
-	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// UpdateReportParams defines parameters for UpdateReport.
-type UpdateReportParams struct {
-	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
@@ -5306,6 +5637,12 @@ type CreateProjectJSONRequestBody = CreateProjectRequest
 // UpdateProjectJSONRequestBody defines body for UpdateProject for application/json ContentType.
 type UpdateProjectJSONRequestBody = UpdateProjectRequest
 
+// CreateAnnotationJSONRequestBody defines body for CreateAnnotation for application/json ContentType.
+type CreateAnnotationJSONRequestBody = CreateAnnotationRequest
+
+// UpdateAnnotationJSONRequestBody defines body for UpdateAnnotation for application/json ContentType.
+type UpdateAnnotationJSONRequestBody = UpdateAnnotationRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -5327,17 +5664,23 @@ type UpdateCohortJSONRequestBody = UpdateCohortRequest
 // ChangeCohortPeopleJSONRequestBody defines body for ChangeCohortPeople for application/json ContentType.
 type ChangeCohortPeopleJSONRequestBody = ChangeCohortPeopleRequest
 
+// CreateCustomEventJSONRequestBody defines body for CreateCustomEvent for application/json ContentType.
+type CreateCustomEventJSONRequestBody = CreateCustomEventRequest
+
+// UpdateCustomEventJSONRequestBody defines body for UpdateCustomEvent for application/json ContentType.
+type UpdateCustomEventJSONRequestBody = UpdateCustomEventRequest
+
+// CreateInsightJSONRequestBody defines body for CreateInsight for application/json ContentType.
+type CreateInsightJSONRequestBody = CreateInsightRequest
+
+// UpdateInsightJSONRequestBody defines body for UpdateInsight for application/json ContentType.
+type UpdateInsightJSONRequestBody = UpdateInsightRequest
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = UpdateMemberRequest
-
-// CreateReportJSONRequestBody defines body for CreateReport for application/json ContentType.
-type CreateReportJSONRequestBody = CreateReportRequest
-
-// UpdateReportJSONRequestBody defines body for UpdateReport for application/json ContentType.
-type UpdateReportJSONRequestBody = UpdateReportRequest
 
 // RotateKeysJSONRequestBody defines body for RotateKeys for application/json ContentType.
 type RotateKeysJSONRequestBody = RotateKeysRequest
@@ -5347,6 +5690,107 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsInsightTile returns the union data inside the BoardTile as a InsightTile
+func (t BoardTile) AsInsightTile() (InsightTile, error) {
+	var body InsightTile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromInsightTile overwrites any union data inside the BoardTile as the provided InsightTile
+func (t *BoardTile) FromInsightTile(v InsightTile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"insight"}`))
+	t.union = b
+	return err
+}
+
+// MergeInsightTile performs a merge with any union data inside the BoardTile, using the provided InsightTile
+func (t *BoardTile) MergeInsightTile(v InsightTile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"insight"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTextTile returns the union data inside the BoardTile as a TextTile
+func (t BoardTile) AsTextTile() (TextTile, error) {
+	var body TextTile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTextTile overwrites any union data inside the BoardTile as the provided TextTile
+func (t *BoardTile) FromTextTile(v TextTile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"text"}`))
+	t.union = b
+	return err
+}
+
+// MergeTextTile performs a merge with any union data inside the BoardTile, using the provided TextTile
+func (t *BoardTile) MergeTextTile(v TextTile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"text"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t BoardTile) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t BoardTile) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "insight":
+		return t.AsInsightTile()
+	case "text":
+		return t.AsTextTile()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t BoardTile) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *BoardTile) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsClauseGroup returns the union data inside the CohortClause as a ClauseGroup
 func (t CohortClause) AsClauseGroup() (ClauseGroup, error) {
@@ -6338,6 +6782,323 @@ func (t *MetricsFilter) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsMetricsInsight returns the union data inside the SavedQuestion as a MetricsInsight
+func (t SavedQuestion) AsMetricsInsight() (MetricsInsight, error) {
+	var body MetricsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetricsInsight overwrites any union data inside the SavedQuestion as the provided MetricsInsight
+func (t *SavedQuestion) FromMetricsInsight(v MetricsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"metrics"}`))
+	t.union = b
+	return err
+}
+
+// MergeMetricsInsight performs a merge with any union data inside the SavedQuestion, using the provided MetricsInsight
+func (t *SavedQuestion) MergeMetricsInsight(v MetricsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"metrics"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFunnelInsight returns the union data inside the SavedQuestion as a FunnelInsight
+func (t SavedQuestion) AsFunnelInsight() (FunnelInsight, error) {
+	var body FunnelInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunnelInsight overwrites any union data inside the SavedQuestion as the provided FunnelInsight
+func (t *SavedQuestion) FromFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunnelInsight performs a merge with any union data inside the SavedQuestion, using the provided FunnelInsight
+func (t *SavedQuestion) MergeFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRetentionInsight returns the union data inside the SavedQuestion as a RetentionInsight
+func (t SavedQuestion) AsRetentionInsight() (RetentionInsight, error) {
+	var body RetentionInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetentionInsight overwrites any union data inside the SavedQuestion as the provided RetentionInsight
+func (t *SavedQuestion) FromRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetentionInsight performs a merge with any union data inside the SavedQuestion, using the provided RetentionInsight
+func (t *SavedQuestion) MergeRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLifecycleInsight returns the union data inside the SavedQuestion as a LifecycleInsight
+func (t SavedQuestion) AsLifecycleInsight() (LifecycleInsight, error) {
+	var body LifecycleInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLifecycleInsight overwrites any union data inside the SavedQuestion as the provided LifecycleInsight
+func (t *SavedQuestion) FromLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	t.union = b
+	return err
+}
+
+// MergeLifecycleInsight performs a merge with any union data inside the SavedQuestion, using the provided LifecycleInsight
+func (t *SavedQuestion) MergeLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsStickinessInsight returns the union data inside the SavedQuestion as a StickinessInsight
+func (t SavedQuestion) AsStickinessInsight() (StickinessInsight, error) {
+	var body StickinessInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStickinessInsight overwrites any union data inside the SavedQuestion as the provided StickinessInsight
+func (t *SavedQuestion) FromStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	t.union = b
+	return err
+}
+
+// MergeStickinessInsight performs a merge with any union data inside the SavedQuestion, using the provided StickinessInsight
+func (t *SavedQuestion) MergeStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsUniquesInsight returns the union data inside the SavedQuestion as a UniquesInsight
+func (t SavedQuestion) AsUniquesInsight() (UniquesInsight, error) {
+	var body UniquesInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromUniquesInsight overwrites any union data inside the SavedQuestion as the provided UniquesInsight
+func (t *SavedQuestion) FromUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	t.union = b
+	return err
+}
+
+// MergeUniquesInsight performs a merge with any union data inside the SavedQuestion, using the provided UniquesInsight
+func (t *SavedQuestion) MergeUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPathsInsight returns the union data inside the SavedQuestion as a PathsInsight
+func (t SavedQuestion) AsPathsInsight() (PathsInsight, error) {
+	var body PathsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPathsInsight overwrites any union data inside the SavedQuestion as the provided PathsInsight
+func (t *SavedQuestion) FromPathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	t.union = b
+	return err
+}
+
+// MergePathsInsight performs a merge with any union data inside the SavedQuestion, using the provided PathsInsight
+func (t *SavedQuestion) MergePathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSessionsInsight returns the union data inside the SavedQuestion as a SessionsInsight
+func (t SavedQuestion) AsSessionsInsight() (SessionsInsight, error) {
+	var body SessionsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSessionsInsight overwrites any union data inside the SavedQuestion as the provided SessionsInsight
+func (t *SavedQuestion) FromSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	t.union = b
+	return err
+}
+
+// MergeSessionsInsight performs a merge with any union data inside the SavedQuestion, using the provided SessionsInsight
+func (t *SavedQuestion) MergeSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t SavedQuestion) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t SavedQuestion) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "funnel":
+		return t.AsFunnelInsight()
+	case "lifecycle":
+		return t.AsLifecycleInsight()
+	case "metrics":
+		return t.AsMetricsInsight()
+	case "paths":
+		return t.AsPathsInsight()
+	case "retention":
+		return t.AsRetentionInsight()
+	case "sessions":
+		return t.AsSessionsInsight()
+	case "stickiness":
+		return t.AsStickinessInsight()
+	case "uniques":
+		return t.AsUniquesInsight()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t SavedQuestion) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *SavedQuestion) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Login Log in
@@ -6478,6 +7239,21 @@ type ServerInterface interface {
 	// UpdateProject Change a project
 	// (PATCH /v1/projects/{project_id})
 	UpdateProject(ctx echo.Context, projectID ProjectPath) error
+	// ListAnnotations List the annotations
+	// (GET /v1/projects/{project_id}/annotations)
+	ListAnnotations(ctx echo.Context, projectID ProjectPath, params ListAnnotationsParams) error
+	// CreateAnnotation Annotate a moment
+	// (POST /v1/projects/{project_id}/annotations)
+	CreateAnnotation(ctx echo.Context, projectID ProjectPath, params CreateAnnotationParams) error
+	// DeleteAnnotation Delete an annotation
+	// (DELETE /v1/projects/{project_id}/annotations/{annotation_id})
+	DeleteAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID, params DeleteAnnotationParams) error
+	// GetAnnotation Get an annotation
+	// (GET /v1/projects/{project_id}/annotations/{annotation_id})
+	GetAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID) error
+	// UpdateAnnotation Change an annotation
+	// (PATCH /v1/projects/{project_id}/annotations/{annotation_id})
+	UpdateAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID, params UpdateAnnotationParams) error
 	// ListAPIKeys List the project's API keys
 	// (GET /v1/projects/{project_id}/api-keys)
 	ListAPIKeys(ctx echo.Context, projectID ProjectPath) error
@@ -6504,7 +7280,7 @@ type ServerInterface interface {
 	CreateBoard(ctx echo.Context, projectID ProjectPath, params CreateBoardParams) error
 	// DeleteBoard Delete a board
 	// (DELETE /v1/projects/{project_id}/boards/{board_id})
-	DeleteBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
+	DeleteBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params DeleteBoardParams) error
 	// GetBoard Get a board
 	// (GET /v1/projects/{project_id}/boards/{board_id})
 	GetBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
@@ -6535,9 +7311,39 @@ type ServerInterface interface {
 	// GetCohortSize How many people are in a cohort?
 	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/size)
 	GetCohortSize(ctx echo.Context, projectID ProjectPath, cohortID CohortPath, params GetCohortSizeParams) error
+	// ListCustomEvents List the custom events
+	// (GET /v1/projects/{project_id}/custom-events)
+	ListCustomEvents(ctx echo.Context, projectID ProjectPath) error
+	// CreateCustomEvent Save a custom event
+	// (POST /v1/projects/{project_id}/custom-events)
+	CreateCustomEvent(ctx echo.Context, projectID ProjectPath, params CreateCustomEventParams) error
+	// DeleteCustomEvent Delete a custom event
+	// (DELETE /v1/projects/{project_id}/custom-events/{custom_event_id})
+	DeleteCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID, params DeleteCustomEventParams) error
+	// GetCustomEvent Get a custom event
+	// (GET /v1/projects/{project_id}/custom-events/{custom_event_id})
+	GetCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID) error
+	// UpdateCustomEvent Change a custom event
+	// (PATCH /v1/projects/{project_id}/custom-events/{custom_event_id})
+	UpdateCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID, params UpdateCustomEventParams) error
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
+	// ListInsights List the insights
+	// (GET /v1/projects/{project_id}/insights)
+	ListInsights(ctx echo.Context, projectID ProjectPath) error
+	// CreateInsight Save an insight
+	// (POST /v1/projects/{project_id}/insights)
+	CreateInsight(ctx echo.Context, projectID ProjectPath, params CreateInsightParams) error
+	// DeleteInsight Delete an insight
+	// (DELETE /v1/projects/{project_id}/insights/{insight_id})
+	DeleteInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID, params DeleteInsightParams) error
+	// GetInsight Get an insight
+	// (GET /v1/projects/{project_id}/insights/{insight_id})
+	GetInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID) error
+	// UpdateInsight Change an insight
+	// (PATCH /v1/projects/{project_id}/insights/{insight_id})
+	UpdateInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID, params UpdateInsightParams) error
 	// ListInvitations List the invitations that wait
 	// (GET /v1/projects/{project_id}/invitations)
 	ListInvitations(ctx echo.Context, projectID ProjectPath) error
@@ -6562,21 +7368,6 @@ type ServerInterface interface {
 	// UpdateMember Change a member's role
 	// (PATCH /v1/projects/{project_id}/members/{account_id})
 	UpdateMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID) error
-	// ListReports List the reports
-	// (GET /v1/projects/{project_id}/reports)
-	ListReports(ctx echo.Context, projectID ProjectPath) error
-	// CreateReport Save a report
-	// (POST /v1/projects/{project_id}/reports)
-	CreateReport(ctx echo.Context, projectID ProjectPath, params CreateReportParams) error
-	// DeleteReport Delete a report
-	// (DELETE /v1/projects/{project_id}/reports/{report_id})
-	DeleteReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
-	// GetReport Get a report
-	// (GET /v1/projects/{project_id}/reports/{report_id})
-	GetReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
-	// UpdateReport Change a report
-	// (PATCH /v1/projects/{project_id}/reports/{report_id})
-	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
@@ -7491,6 +8282,186 @@ func (w *ServerInterfaceWrapper) UpdateProject(ctx echo.Context) error {
 	return err
 }
 
+// ListAnnotations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAnnotations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAnnotationsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAnnotations(ctx, projectID, params)
+	return err
+}
+
+// CreateAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAnnotation(ctx, projectID, params)
+	return err
+}
+
+// DeleteAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteAnnotation(ctx, projectID, annotationID, params)
+	return err
+}
+
+// GetAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAnnotation(ctx, projectID, annotationID)
+	return err
+}
+
+// UpdateAnnotation converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateAnnotation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "annotation_id" -------------
+	var annotationID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "annotation_id", ctx.Param("annotation_id"), &annotationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter annotation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateAnnotationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateAnnotation(ctx, projectID, annotationID, params)
+	return err
+}
+
 // ListAPIKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAPIKeys(ctx echo.Context) error {
 	var err error
@@ -7768,8 +8739,28 @@ func (w *ServerInterfaceWrapper) DeleteBoard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter board_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteBoardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteBoard(ctx, projectID, boardID)
+	err = w.Handler.DeleteBoard(ctx, projectID, boardID, params)
 	return err
 }
 
@@ -8123,6 +9114,170 @@ func (w *ServerInterfaceWrapper) GetCohortSize(ctx echo.Context) error {
 	return err
 }
 
+// ListCustomEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCustomEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCustomEvents(ctx, projectID)
+	return err
+}
+
+// CreateCustomEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateCustomEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCustomEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateCustomEvent(ctx, projectID, params)
+	return err
+}
+
+// DeleteCustomEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteCustomEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "custom_event_id" -------------
+	var customEventID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "custom_event_id", ctx.Param("custom_event_id"), &customEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter custom_event_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteCustomEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteCustomEvent(ctx, projectID, customEventID, params)
+	return err
+}
+
+// GetCustomEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCustomEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "custom_event_id" -------------
+	var customEventID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "custom_event_id", ctx.Param("custom_event_id"), &customEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter custom_event_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCustomEvent(ctx, projectID, customEventID)
+	return err
+}
+
+// UpdateCustomEvent converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateCustomEvent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "custom_event_id" -------------
+	var customEventID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "custom_event_id", ctx.Param("custom_event_id"), &customEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter custom_event_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateCustomEventParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateCustomEvent(ctx, projectID, customEventID, params)
+	return err
+}
+
 // GetProjectDeletion converts echo context to params.
 func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
 	var err error
@@ -8136,6 +9291,170 @@ func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetProjectDeletion(ctx, projectID)
+	return err
+}
+
+// ListInsights converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInsights(ctx, projectID)
+	return err
+}
+
+// CreateInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInsightParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateInsight(ctx, projectID, params)
+	return err
+}
+
+// DeleteInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "insight_id" -------------
+	var insightID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight_id", ctx.Param("insight_id"), &insightID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteInsightParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteInsight(ctx, projectID, insightID, params)
+	return err
+}
+
+// GetInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) GetInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "insight_id" -------------
+	var insightID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight_id", ctx.Param("insight_id"), &insightID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetInsight(ctx, projectID, insightID)
+	return err
+}
+
+// UpdateInsight converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateInsight(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "insight_id" -------------
+	var insightID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "insight_id", ctx.Param("insight_id"), &insightID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter insight_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateInsightParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateInsight(ctx, projectID, insightID, params)
 	return err
 }
 
@@ -8360,150 +9679,6 @@ func (w *ServerInterfaceWrapper) UpdateMember(ctx echo.Context) error {
 	return err
 }
 
-// ListReports converts echo context to params.
-func (w *ServerInterfaceWrapper) ListReports(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListReports(ctx, projectID)
-	return err
-}
-
-// CreateReport converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateReport(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateReportParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateReport(ctx, projectID, params)
-	return err
-}
-
-// DeleteReport converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteReport(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// ------------- Path parameter "report_id" -------------
-	var reportID openapi_types.UUID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "report_id", ctx.Param("report_id"), &reportID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteReport(ctx, projectID, reportID)
-	return err
-}
-
-// GetReport converts echo context to params.
-func (w *ServerInterfaceWrapper) GetReport(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// ------------- Path parameter "report_id" -------------
-	var reportID openapi_types.UUID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "report_id", ctx.Param("report_id"), &reportID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetReport(ctx, projectID, reportID)
-	return err
-}
-
-// UpdateReport converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateReport(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// ------------- Path parameter "report_id" -------------
-	var reportID openapi_types.UUID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "report_id", ctx.Param("report_id"), &reportID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateReportParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch IfMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateReport(ctx, projectID, reportID, params)
-	return err
-}
-
 // RotateKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) RotateKeys(ctx echo.Context) error {
 	var err error
@@ -8722,11 +9897,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/invitations/accept", wrapper.AcceptInvitation, options.OperationMiddlewares["acceptInvitation"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
-	router.GET(options.BaseURL+"/v1/projects/:project_id/reports", wrapper.ListReports, options.OperationMiddlewares["listReports"]...)
-	router.POST(options.BaseURL+"/v1/projects/:project_id/reports", wrapper.CreateReport, options.OperationMiddlewares["createReport"]...)
-	router.DELETE(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.DeleteReport, options.OperationMiddlewares["deleteReport"]...)
-	router.GET(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.GetReport, options.OperationMiddlewares["getReport"]...)
-	router.PATCH(options.BaseURL+"/v1/projects/:project_id/reports/:report_id", wrapper.UpdateReport, options.OperationMiddlewares["updateReport"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/insights", wrapper.CreateInsight, options.OperationMiddlewares["createInsight"]...)
+	router.DELETE(options.BaseURL+"/v1/projects/:project_id/insights/:insight_id", wrapper.DeleteInsight, options.OperationMiddlewares["deleteInsight"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/insights/:insight_id", wrapper.GetInsight, options.OperationMiddlewares["getInsight"]...)
+	router.PATCH(options.BaseURL+"/v1/projects/:project_id/insights/:insight_id", wrapper.UpdateInsight, options.OperationMiddlewares["updateInsight"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/cohorts", wrapper.ListCohorts, options.OperationMiddlewares["listCohorts"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/cohorts", wrapper.CreateCohort, options.OperationMiddlewares["createCohort"]...)
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/cohorts/:cohort_id", wrapper.DeleteCohort, options.OperationMiddlewares["deleteCohort"]...)
@@ -8740,6 +9915,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/boards/:board_id", wrapper.DeleteBoard, options.OperationMiddlewares["deleteBoard"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/boards/:board_id", wrapper.GetBoard, options.OperationMiddlewares["getBoard"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id/boards/:board_id", wrapper.UpdateBoard, options.OperationMiddlewares["updateBoard"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/annotations", wrapper.ListAnnotations, options.OperationMiddlewares["listAnnotations"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/annotations", wrapper.CreateAnnotation, options.OperationMiddlewares["createAnnotation"]...)
+	router.DELETE(options.BaseURL+"/v1/projects/:project_id/annotations/:annotation_id", wrapper.DeleteAnnotation, options.OperationMiddlewares["deleteAnnotation"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/annotations/:annotation_id", wrapper.GetAnnotation, options.OperationMiddlewares["getAnnotation"]...)
+	router.PATCH(options.BaseURL+"/v1/projects/:project_id/annotations/:annotation_id", wrapper.UpdateAnnotation, options.OperationMiddlewares["updateAnnotation"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/custom-events", wrapper.ListCustomEvents, options.OperationMiddlewares["listCustomEvents"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/custom-events", wrapper.CreateCustomEvent, options.OperationMiddlewares["createCustomEvent"]...)
+	router.DELETE(options.BaseURL+"/v1/projects/:project_id/custom-events/:custom_event_id", wrapper.DeleteCustomEvent, options.OperationMiddlewares["deleteCustomEvent"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/custom-events/:custom_event_id", wrapper.GetCustomEvent, options.OperationMiddlewares["getCustomEvent"]...)
+	router.PATCH(options.BaseURL+"/v1/projects/:project_id/custom-events/:custom_event_id", wrapper.UpdateCustomEvent, options.OperationMiddlewares["updateCustomEvent"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/events", wrapper.IngestEvents, options.OperationMiddlewares["ingestEvents"]...)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
@@ -8785,6 +9970,8 @@ type InProgressApplicationProblemPlusJSONResponse struct {
 
 	Headers InProgressResponseHeaders
 }
+
+type InUseApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
@@ -15434,6 +16621,827 @@ func (response UpdateProject503ApplicationProblemPlusJSONResponse) VisitUpdatePr
 	return err
 }
 
+type ListAnnotationsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    ListAnnotationsParams
+}
+
+type ListAnnotationsResponseObject interface {
+	VisitListAnnotationsResponse(w http.ResponseWriter) error
+}
+
+type ListAnnotations200JSONResponse AnnotationList
+
+func (response ListAnnotations200JSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations401ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations403ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations404ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations422ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations429ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAnnotations503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAnnotations503ApplicationProblemPlusJSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotationRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateAnnotationParams
+	Body      *CreateAnnotationJSONRequestBody
+}
+
+type CreateAnnotationResponseObject interface {
+	VisitCreateAnnotationResponse(w http.ResponseWriter) error
+}
+
+type CreateAnnotation201JSONResponse Annotation
+
+func (response CreateAnnotation201JSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation400ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation401ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation403ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation404ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation409ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation413ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation415ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation422ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation429ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAnnotation503ApplicationProblemPlusJSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotationRequestObject struct {
+	ProjectID    ProjectPath        `json:"project_id"`
+	AnnotationID openapi_types.UUID `json:"annotation_id"`
+	Params       DeleteAnnotationParams
+}
+
+type DeleteAnnotationResponseObject interface {
+	VisitDeleteAnnotationResponse(w http.ResponseWriter) error
+}
+
+type DeleteAnnotation204Response struct {
+}
+
+func (response DeleteAnnotation204Response) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteAnnotation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation401ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation403ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation404ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation412ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation422ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation429ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAnnotation503ApplicationProblemPlusJSONResponse) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotationRequestObject struct {
+	ProjectID    ProjectPath        `json:"project_id"`
+	AnnotationID openapi_types.UUID `json:"annotation_id"`
+}
+
+type GetAnnotationResponseObject interface {
+	VisitGetAnnotationResponse(w http.ResponseWriter) error
+}
+
+type GetAnnotation200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAnnotation200JSONResponse struct {
+	Body    Annotation
+	Headers GetAnnotation200ResponseHeaders
+}
+
+func (response GetAnnotation200JSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation401ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation403ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation404ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation422ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation429ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnnotation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnnotation503ApplicationProblemPlusJSONResponse) VisitGetAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotationRequestObject struct {
+	ProjectID    ProjectPath        `json:"project_id"`
+	AnnotationID openapi_types.UUID `json:"annotation_id"`
+	Params       UpdateAnnotationParams
+	Body         *UpdateAnnotationJSONRequestBody
+}
+
+type UpdateAnnotationResponseObject interface {
+	VisitUpdateAnnotationResponse(w http.ResponseWriter) error
+}
+
+type UpdateAnnotation200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateAnnotation200JSONResponse struct {
+	Body    Annotation
+	Headers UpdateAnnotation200ResponseHeaders
+}
+
+func (response UpdateAnnotation200JSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation400ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation401ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation403ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation404ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation412ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation413ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation415ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation422ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation429ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAnnotation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateAnnotation503ApplicationProblemPlusJSONResponse) VisitUpdateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAPIKeysRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 }
@@ -16699,6 +18707,7 @@ func (response CreateBoard503ApplicationProblemPlusJSONResponse) VisitCreateBoar
 type DeleteBoardRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	BoardID   openapi_types.UUID `json:"board_id"`
+	Params    DeleteBoardParams
 }
 
 type DeleteBoardResponseObject interface {
@@ -16760,6 +18769,22 @@ func (response DeleteBoard404ApplicationProblemPlusJSONResponse) VisitDeleteBoar
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteBoard412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteBoard412ApplicationProblemPlusJSONResponse) VisitDeleteBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -16831,15 +18856,23 @@ type GetBoardResponseObject interface {
 	VisitGetBoardResponse(w http.ResponseWriter) error
 }
 
-type GetBoard200JSONResponse Board
+type GetBoard200ResponseHeaders struct {
+	ETag string
+}
+
+type GetBoard200JSONResponse struct {
+	Body    Board
+	Headers GetBoard200ResponseHeaders
+}
 
 func (response GetBoard200JSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -16965,15 +18998,23 @@ type UpdateBoardResponseObject interface {
 	VisitUpdateBoardResponse(w http.ResponseWriter) error
 }
 
-type UpdateBoard200JSONResponse Board
+type UpdateBoard200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateBoard200JSONResponse struct {
+	Body    Board
+	Headers UpdateBoard200ResponseHeaders
+}
 
 func (response UpdateBoard200JSONResponse) VisitUpdateBoardResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -18423,6 +20464,842 @@ func (response GetCohortSize503ApplicationProblemPlusJSONResponse) VisitGetCohor
 	return err
 }
 
+type ListCustomEventsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type ListCustomEventsResponseObject interface {
+	VisitListCustomEventsResponse(w http.ResponseWriter) error
+}
+
+type ListCustomEvents200JSONResponse CustomEventList
+
+func (response ListCustomEvents200JSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents401ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents403ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents404ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents422ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents429ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustomEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCustomEvents503ApplicationProblemPlusJSONResponse) VisitListCustomEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEventRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateCustomEventParams
+	Body      *CreateCustomEventJSONRequestBody
+}
+
+type CreateCustomEventResponseObject interface {
+	VisitCreateCustomEventResponse(w http.ResponseWriter) error
+}
+
+type CreateCustomEvent201JSONResponse CustomEvent
+
+func (response CreateCustomEvent201JSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent400ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent401ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent403ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent404ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent409ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent413ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent415ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent422ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent429ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCustomEvent503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCustomEvent503ApplicationProblemPlusJSONResponse) VisitCreateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEventRequestObject struct {
+	ProjectID     ProjectPath        `json:"project_id"`
+	CustomEventID openapi_types.UUID `json:"custom_event_id"`
+	Params        DeleteCustomEventParams
+}
+
+type DeleteCustomEventResponseObject interface {
+	VisitDeleteCustomEventResponse(w http.ResponseWriter) error
+}
+
+type DeleteCustomEvent204Response struct {
+}
+
+func (response DeleteCustomEvent204Response) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteCustomEvent401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent401ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent403ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent404ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent409ApplicationProblemPlusJSONResponse struct {
+	InUseApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent409ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent412ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent422ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent429ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCustomEvent503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCustomEvent503ApplicationProblemPlusJSONResponse) VisitDeleteCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEventRequestObject struct {
+	ProjectID     ProjectPath        `json:"project_id"`
+	CustomEventID openapi_types.UUID `json:"custom_event_id"`
+}
+
+type GetCustomEventResponseObject interface {
+	VisitGetCustomEventResponse(w http.ResponseWriter) error
+}
+
+type GetCustomEvent200ResponseHeaders struct {
+	ETag string
+}
+
+type GetCustomEvent200JSONResponse struct {
+	Body    CustomEvent
+	Headers GetCustomEvent200ResponseHeaders
+}
+
+func (response GetCustomEvent200JSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent401ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent403ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent404ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent422ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent429ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCustomEvent503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCustomEvent503ApplicationProblemPlusJSONResponse) VisitGetCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEventRequestObject struct {
+	ProjectID     ProjectPath        `json:"project_id"`
+	CustomEventID openapi_types.UUID `json:"custom_event_id"`
+	Params        UpdateCustomEventParams
+	Body          *UpdateCustomEventJSONRequestBody
+}
+
+type UpdateCustomEventResponseObject interface {
+	VisitUpdateCustomEventResponse(w http.ResponseWriter) error
+}
+
+type UpdateCustomEvent200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateCustomEvent200JSONResponse struct {
+	Body    CustomEvent
+	Headers UpdateCustomEvent200ResponseHeaders
+}
+
+func (response UpdateCustomEvent200JSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent400ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent401ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent403ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent404ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent412ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent413ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent415ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent422ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent429ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateCustomEvent503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateCustomEvent503ApplicationProblemPlusJSONResponse) VisitUpdateCustomEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetProjectDeletionRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 }
@@ -18540,6 +21417,826 @@ type GetProjectDeletion503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetProjectDeletion503ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsightsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type ListInsightsResponseObject interface {
+	VisitListInsightsResponse(w http.ResponseWriter) error
+}
+
+type ListInsights200JSONResponse SavedInsightList
+
+func (response ListInsights200JSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights401ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights403ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights404ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights422ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights429ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInsights503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInsights503ApplicationProblemPlusJSONResponse) VisitListInsightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsightRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateInsightParams
+	Body      *CreateInsightJSONRequestBody
+}
+
+type CreateInsightResponseObject interface {
+	VisitCreateInsightResponse(w http.ResponseWriter) error
+}
+
+type CreateInsight201JSONResponse SavedInsight
+
+func (response CreateInsight201JSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight400ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight401ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight403ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight404ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight409ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight413ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight415ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight422ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight429ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInsight503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInsight503ApplicationProblemPlusJSONResponse) VisitCreateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsightRequestObject struct {
+	ProjectID ProjectPath        `json:"project_id"`
+	InsightID openapi_types.UUID `json:"insight_id"`
+	Params    DeleteInsightParams
+}
+
+type DeleteInsightResponseObject interface {
+	VisitDeleteInsightResponse(w http.ResponseWriter) error
+}
+
+type DeleteInsight204Response struct {
+}
+
+func (response DeleteInsight204Response) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteInsight401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight401ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight403ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight404ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight412ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight422ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight429ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInsight503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInsight503ApplicationProblemPlusJSONResponse) VisitDeleteInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsightRequestObject struct {
+	ProjectID ProjectPath        `json:"project_id"`
+	InsightID openapi_types.UUID `json:"insight_id"`
+}
+
+type GetInsightResponseObject interface {
+	VisitGetInsightResponse(w http.ResponseWriter) error
+}
+
+type GetInsight200ResponseHeaders struct {
+	ETag string
+}
+
+type GetInsight200JSONResponse struct {
+	Body    SavedInsight
+	Headers GetInsight200ResponseHeaders
+}
+
+func (response GetInsight200JSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight401ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight403ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight404ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight422ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight429ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetInsight503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetInsight503ApplicationProblemPlusJSONResponse) VisitGetInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsightRequestObject struct {
+	ProjectID ProjectPath        `json:"project_id"`
+	InsightID openapi_types.UUID `json:"insight_id"`
+	Params    UpdateInsightParams
+	Body      *UpdateInsightJSONRequestBody
+}
+
+type UpdateInsightResponseObject interface {
+	VisitUpdateInsightResponse(w http.ResponseWriter) error
+}
+
+type UpdateInsight200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateInsight200JSONResponse struct {
+	Body    SavedInsight
+	Headers UpdateInsight200ResponseHeaders
+}
+
+func (response UpdateInsight200JSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight400ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight401ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight403ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight404ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight412ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight413ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight415ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight422ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight429ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInsight503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInsight503ApplicationProblemPlusJSONResponse) VisitUpdateInsightResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19785,793 +23482,6 @@ func (response UpdateMember503ApplicationProblemPlusJSONResponse) VisitUpdateMem
 	return err
 }
 
-type ListReportsRequestObject struct {
-	ProjectID ProjectPath `json:"project_id"`
-}
-
-type ListReportsResponseObject interface {
-	VisitListReportsResponse(w http.ResponseWriter) error
-}
-
-type ListReports200JSONResponse ReportList
-
-func (response ListReports200JSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports401ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports403ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports404ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports422ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports429ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListReports503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListReports503ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReportRequestObject struct {
-	ProjectID ProjectPath `json:"project_id"`
-	Params    CreateReportParams
-	Body      *CreateReportJSONRequestBody
-}
-
-type CreateReportResponseObject interface {
-	VisitCreateReportResponse(w http.ResponseWriter) error
-}
-
-type CreateReport201JSONResponse Report
-
-func (response CreateReport201JSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport400ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport401ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport403ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport404ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport409ApplicationProblemPlusJSONResponse struct {
-	InProgressApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport409ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport413ApplicationProblemPlusJSONResponse struct {
-	TooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport413ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport415ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport422ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport429ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateReport503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateReport503ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReportRequestObject struct {
-	ProjectID ProjectPath        `json:"project_id"`
-	ReportID  openapi_types.UUID `json:"report_id"`
-}
-
-type DeleteReportResponseObject interface {
-	VisitDeleteReportResponse(w http.ResponseWriter) error
-}
-
-type DeleteReport204Response struct {
-}
-
-func (response DeleteReport204Response) VisitDeleteReportResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteReport401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport401ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReport403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport403ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReport404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport404ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReport422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport422ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReport429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport429ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteReport503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteReport503ApplicationProblemPlusJSONResponse) VisitDeleteReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReportRequestObject struct {
-	ProjectID ProjectPath        `json:"project_id"`
-	ReportID  openapi_types.UUID `json:"report_id"`
-}
-
-type GetReportResponseObject interface {
-	VisitGetReportResponse(w http.ResponseWriter) error
-}
-
-type GetReport200JSONResponse Report
-
-func (response GetReport200JSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport401ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport403ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport404ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport422ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport429ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetReport503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetReport503ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReportRequestObject struct {
-	ProjectID ProjectPath        `json:"project_id"`
-	ReportID  openapi_types.UUID `json:"report_id"`
-	Params    UpdateReportParams
-	Body      *UpdateReportJSONRequestBody
-}
-
-type UpdateReportResponseObject interface {
-	VisitUpdateReportResponse(w http.ResponseWriter) error
-}
-
-type UpdateReport200JSONResponse Report
-
-func (response UpdateReport200JSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport400ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport401ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport403ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport404ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport412ApplicationProblemPlusJSONResponse struct {
-	VersionConflictApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport412ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport413ApplicationProblemPlusJSONResponse struct {
-	TooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport413ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport415ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport422ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport429ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateReport503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateReport503ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type RotateKeysRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 	Body      *RotateKeysJSONRequestBody
@@ -21661,6 +24571,21 @@ type StrictServerInterface interface {
 	// UpdateProject Change a project
 	// (PATCH /v1/projects/{project_id})
 	UpdateProject(ctx context.Context, request UpdateProjectRequestObject) (UpdateProjectResponseObject, error)
+	// ListAnnotations List the annotations
+	// (GET /v1/projects/{project_id}/annotations)
+	ListAnnotations(ctx context.Context, request ListAnnotationsRequestObject) (ListAnnotationsResponseObject, error)
+	// CreateAnnotation Annotate a moment
+	// (POST /v1/projects/{project_id}/annotations)
+	CreateAnnotation(ctx context.Context, request CreateAnnotationRequestObject) (CreateAnnotationResponseObject, error)
+	// DeleteAnnotation Delete an annotation
+	// (DELETE /v1/projects/{project_id}/annotations/{annotation_id})
+	DeleteAnnotation(ctx context.Context, request DeleteAnnotationRequestObject) (DeleteAnnotationResponseObject, error)
+	// GetAnnotation Get an annotation
+	// (GET /v1/projects/{project_id}/annotations/{annotation_id})
+	GetAnnotation(ctx context.Context, request GetAnnotationRequestObject) (GetAnnotationResponseObject, error)
+	// UpdateAnnotation Change an annotation
+	// (PATCH /v1/projects/{project_id}/annotations/{annotation_id})
+	UpdateAnnotation(ctx context.Context, request UpdateAnnotationRequestObject) (UpdateAnnotationResponseObject, error)
 	// ListAPIKeys List the project's API keys
 	// (GET /v1/projects/{project_id}/api-keys)
 	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
@@ -21718,9 +24643,39 @@ type StrictServerInterface interface {
 	// GetCohortSize How many people are in a cohort?
 	// (GET /v1/projects/{project_id}/cohorts/{cohort_id}/size)
 	GetCohortSize(ctx context.Context, request GetCohortSizeRequestObject) (GetCohortSizeResponseObject, error)
+	// ListCustomEvents List the custom events
+	// (GET /v1/projects/{project_id}/custom-events)
+	ListCustomEvents(ctx context.Context, request ListCustomEventsRequestObject) (ListCustomEventsResponseObject, error)
+	// CreateCustomEvent Save a custom event
+	// (POST /v1/projects/{project_id}/custom-events)
+	CreateCustomEvent(ctx context.Context, request CreateCustomEventRequestObject) (CreateCustomEventResponseObject, error)
+	// DeleteCustomEvent Delete a custom event
+	// (DELETE /v1/projects/{project_id}/custom-events/{custom_event_id})
+	DeleteCustomEvent(ctx context.Context, request DeleteCustomEventRequestObject) (DeleteCustomEventResponseObject, error)
+	// GetCustomEvent Get a custom event
+	// (GET /v1/projects/{project_id}/custom-events/{custom_event_id})
+	GetCustomEvent(ctx context.Context, request GetCustomEventRequestObject) (GetCustomEventResponseObject, error)
+	// UpdateCustomEvent Change a custom event
+	// (PATCH /v1/projects/{project_id}/custom-events/{custom_event_id})
+	UpdateCustomEvent(ctx context.Context, request UpdateCustomEventRequestObject) (UpdateCustomEventResponseObject, error)
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx context.Context, request GetProjectDeletionRequestObject) (GetProjectDeletionResponseObject, error)
+	// ListInsights List the insights
+	// (GET /v1/projects/{project_id}/insights)
+	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
+	// CreateInsight Save an insight
+	// (POST /v1/projects/{project_id}/insights)
+	CreateInsight(ctx context.Context, request CreateInsightRequestObject) (CreateInsightResponseObject, error)
+	// DeleteInsight Delete an insight
+	// (DELETE /v1/projects/{project_id}/insights/{insight_id})
+	DeleteInsight(ctx context.Context, request DeleteInsightRequestObject) (DeleteInsightResponseObject, error)
+	// GetInsight Get an insight
+	// (GET /v1/projects/{project_id}/insights/{insight_id})
+	GetInsight(ctx context.Context, request GetInsightRequestObject) (GetInsightResponseObject, error)
+	// UpdateInsight Change an insight
+	// (PATCH /v1/projects/{project_id}/insights/{insight_id})
+	UpdateInsight(ctx context.Context, request UpdateInsightRequestObject) (UpdateInsightResponseObject, error)
 	// ListInvitations List the invitations that wait
 	// (GET /v1/projects/{project_id}/invitations)
 	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
@@ -21745,21 +24700,6 @@ type StrictServerInterface interface {
 	// UpdateMember Change a member's role
 	// (PATCH /v1/projects/{project_id}/members/{account_id})
 	UpdateMember(ctx context.Context, request UpdateMemberRequestObject) (UpdateMemberResponseObject, error)
-	// ListReports List the reports
-	// (GET /v1/projects/{project_id}/reports)
-	ListReports(ctx context.Context, request ListReportsRequestObject) (ListReportsResponseObject, error)
-	// CreateReport Save a report
-	// (POST /v1/projects/{project_id}/reports)
-	CreateReport(ctx context.Context, request CreateReportRequestObject) (CreateReportResponseObject, error)
-	// DeleteReport Delete a report
-	// (DELETE /v1/projects/{project_id}/reports/{report_id})
-	DeleteReport(ctx context.Context, request DeleteReportRequestObject) (DeleteReportResponseObject, error)
-	// GetReport Get a report
-	// (GET /v1/projects/{project_id}/reports/{report_id})
-	GetReport(ctx context.Context, request GetReportRequestObject) (GetReportResponseObject, error)
-	// UpdateReport Change a report
-	// (PATCH /v1/projects/{project_id}/reports/{report_id})
-	UpdateReport(ctx context.Context, request UpdateReportRequestObject) (UpdateReportResponseObject, error)
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx context.Context, request RotateKeysRequestObject) (RotateKeysResponseObject, error)
@@ -23468,6 +26408,184 @@ func (sh *strictHandler) UpdateProject(ctx echo.Context, projectID ProjectPath) 
 	return nil
 }
 
+// ListAnnotations operation middleware
+func (sh *strictHandler) ListAnnotations(ctx echo.Context, projectID ProjectPath, params ListAnnotationsParams) error {
+	var request ListAnnotationsRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAnnotations(ctx.Request().Context(), request.(ListAnnotationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAnnotations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAnnotationsResponseObject); ok {
+		return validResponse.VisitListAnnotationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAnnotation operation middleware
+func (sh *strictHandler) CreateAnnotation(ctx echo.Context, projectID ProjectPath, params CreateAnnotationParams) error {
+	var request CreateAnnotationRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	var body CreateAnnotationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAnnotation(ctx.Request().Context(), request.(CreateAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAnnotation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAnnotationResponseObject); ok {
+		return validResponse.VisitCreateAnnotationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteAnnotation operation middleware
+func (sh *strictHandler) DeleteAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID, params DeleteAnnotationParams) error {
+	var request DeleteAnnotationRequestObject
+
+	request.ProjectID = projectID
+	request.AnnotationID = annotationID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAnnotation(ctx.Request().Context(), request.(DeleteAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAnnotation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteAnnotationResponseObject); ok {
+		return validResponse.VisitDeleteAnnotationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAnnotation operation middleware
+func (sh *strictHandler) GetAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID) error {
+	var request GetAnnotationRequestObject
+
+	request.ProjectID = projectID
+	request.AnnotationID = annotationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAnnotation(ctx.Request().Context(), request.(GetAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAnnotation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAnnotationResponseObject); ok {
+		return validResponse.VisitGetAnnotationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateAnnotation operation middleware
+func (sh *strictHandler) UpdateAnnotation(ctx echo.Context, projectID ProjectPath, annotationID openapi_types.UUID, params UpdateAnnotationParams) error {
+	var request UpdateAnnotationRequestObject
+
+	request.ProjectID = projectID
+	request.AnnotationID = annotationID
+	request.Params = params
+
+	var body UpdateAnnotationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAnnotation(ctx.Request().Context(), request.(UpdateAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAnnotation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateAnnotationResponseObject); ok {
+		return validResponse.VisitUpdateAnnotationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAPIKeys operation middleware
 func (sh *strictHandler) ListAPIKeys(ctx echo.Context, projectID ProjectPath) error {
 	var request ListAPIKeysRequestObject
@@ -23744,11 +26862,12 @@ func (sh *strictHandler) CreateBoard(ctx echo.Context, projectID ProjectPath, pa
 }
 
 // DeleteBoard operation middleware
-func (sh *strictHandler) DeleteBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error {
+func (sh *strictHandler) DeleteBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params DeleteBoardParams) error {
 	var request DeleteBoardRequestObject
 
 	request.ProjectID = projectID
 	request.BoardID = boardID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteBoard(ctx.Request().Context(), request.(DeleteBoardRequestObject))
@@ -24125,6 +27244,183 @@ func (sh *strictHandler) GetCohortSize(ctx echo.Context, projectID ProjectPath, 
 	return nil
 }
 
+// ListCustomEvents operation middleware
+func (sh *strictHandler) ListCustomEvents(ctx echo.Context, projectID ProjectPath) error {
+	var request ListCustomEventsRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustomEvents(ctx.Request().Context(), request.(ListCustomEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustomEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCustomEventsResponseObject); ok {
+		return validResponse.VisitListCustomEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateCustomEvent operation middleware
+func (sh *strictHandler) CreateCustomEvent(ctx echo.Context, projectID ProjectPath, params CreateCustomEventParams) error {
+	var request CreateCustomEventRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	var body CreateCustomEventJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCustomEvent(ctx.Request().Context(), request.(CreateCustomEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCustomEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateCustomEventResponseObject); ok {
+		return validResponse.VisitCreateCustomEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteCustomEvent operation middleware
+func (sh *strictHandler) DeleteCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID, params DeleteCustomEventParams) error {
+	var request DeleteCustomEventRequestObject
+
+	request.ProjectID = projectID
+	request.CustomEventID = customEventID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCustomEvent(ctx.Request().Context(), request.(DeleteCustomEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCustomEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteCustomEventResponseObject); ok {
+		return validResponse.VisitDeleteCustomEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCustomEvent operation middleware
+func (sh *strictHandler) GetCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID) error {
+	var request GetCustomEventRequestObject
+
+	request.ProjectID = projectID
+	request.CustomEventID = customEventID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCustomEvent(ctx.Request().Context(), request.(GetCustomEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCustomEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCustomEventResponseObject); ok {
+		return validResponse.VisitGetCustomEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateCustomEvent operation middleware
+func (sh *strictHandler) UpdateCustomEvent(ctx echo.Context, projectID ProjectPath, customEventID openapi_types.UUID, params UpdateCustomEventParams) error {
+	var request UpdateCustomEventRequestObject
+
+	request.ProjectID = projectID
+	request.CustomEventID = customEventID
+	request.Params = params
+
+	var body UpdateCustomEventJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateCustomEvent(ctx.Request().Context(), request.(UpdateCustomEventRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateCustomEvent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateCustomEventResponseObject); ok {
+		return validResponse.VisitUpdateCustomEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetProjectDeletion operation middleware
 func (sh *strictHandler) GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error {
 	var request GetProjectDeletionRequestObject
@@ -24144,6 +27440,183 @@ func (sh *strictHandler) GetProjectDeletion(ctx echo.Context, projectID ProjectP
 		return err
 	} else if validResponse, ok := response.(GetProjectDeletionResponseObject); ok {
 		return validResponse.VisitGetProjectDeletionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInsights operation middleware
+func (sh *strictHandler) ListInsights(ctx echo.Context, projectID ProjectPath) error {
+	var request ListInsightsRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInsights(ctx.Request().Context(), request.(ListInsightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInsights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInsightsResponseObject); ok {
+		return validResponse.VisitListInsightsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInsight operation middleware
+func (sh *strictHandler) CreateInsight(ctx echo.Context, projectID ProjectPath, params CreateInsightParams) error {
+	var request CreateInsightRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	var body CreateInsightJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInsight(ctx.Request().Context(), request.(CreateInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInsightResponseObject); ok {
+		return validResponse.VisitCreateInsightResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteInsight operation middleware
+func (sh *strictHandler) DeleteInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID, params DeleteInsightParams) error {
+	var request DeleteInsightRequestObject
+
+	request.ProjectID = projectID
+	request.InsightID = insightID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteInsight(ctx.Request().Context(), request.(DeleteInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteInsightResponseObject); ok {
+		return validResponse.VisitDeleteInsightResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetInsight operation middleware
+func (sh *strictHandler) GetInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID) error {
+	var request GetInsightRequestObject
+
+	request.ProjectID = projectID
+	request.InsightID = insightID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetInsight(ctx.Request().Context(), request.(GetInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetInsightResponseObject); ok {
+		return validResponse.VisitGetInsightResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateInsight operation middleware
+func (sh *strictHandler) UpdateInsight(ctx echo.Context, projectID ProjectPath, insightID openapi_types.UUID, params UpdateInsightParams) error {
+	var request UpdateInsightRequestObject
+
+	request.ProjectID = projectID
+	request.InsightID = insightID
+	request.Params = params
+
+	var body UpdateInsightJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateInsight(ctx.Request().Context(), request.(UpdateInsightRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateInsight")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateInsightResponseObject); ok {
+		return validResponse.VisitUpdateInsightResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -24396,182 +27869,6 @@ func (sh *strictHandler) UpdateMember(ctx echo.Context, projectID ProjectPath, a
 		return err
 	} else if validResponse, ok := response.(UpdateMemberResponseObject); ok {
 		return validResponse.VisitUpdateMemberResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListReports operation middleware
-func (sh *strictHandler) ListReports(ctx echo.Context, projectID ProjectPath) error {
-	var request ListReportsRequestObject
-
-	request.ProjectID = projectID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListReports(ctx.Request().Context(), request.(ListReportsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListReports")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListReportsResponseObject); ok {
-		return validResponse.VisitListReportsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateReport operation middleware
-func (sh *strictHandler) CreateReport(ctx echo.Context, projectID ProjectPath, params CreateReportParams) error {
-	var request CreateReportRequestObject
-
-	request.ProjectID = projectID
-	request.Params = params
-
-	var body CreateReportJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateReport(ctx.Request().Context(), request.(CreateReportRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateReport")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateReportResponseObject); ok {
-		return validResponse.VisitCreateReportResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteReport operation middleware
-func (sh *strictHandler) DeleteReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error {
-	var request DeleteReportRequestObject
-
-	request.ProjectID = projectID
-	request.ReportID = reportID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteReport(ctx.Request().Context(), request.(DeleteReportRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteReport")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteReportResponseObject); ok {
-		return validResponse.VisitDeleteReportResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetReport operation middleware
-func (sh *strictHandler) GetReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error {
-	var request GetReportRequestObject
-
-	request.ProjectID = projectID
-	request.ReportID = reportID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetReport(ctx.Request().Context(), request.(GetReportRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetReport")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetReportResponseObject); ok {
-		return validResponse.VisitGetReportResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateReport operation middleware
-func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error {
-	var request UpdateReportRequestObject
-
-	request.ProjectID = projectID
-	request.ReportID = reportID
-	request.Params = params
-
-	var body UpdateReportJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateReport(ctx.Request().Context(), request.(UpdateReportRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateReport")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateReportResponseObject); ok {
-		return validResponse.VisitUpdateReportResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -16,7 +16,6 @@ import (
 var (
 	ruleAnchorEvent                               = contract.StringRule{Min: 1, Max: 200}
 	ruleAnchorNode                                = contract.StringRule{Min: 1, Max: 1000}
-	ruleBoardTileWidth                            = contract.StringRule{Enum: []string{"half", "full"}}
 	ruleChangeCohortPeopleRequestAnonymousIds     = contract.CountRule{Min: 0, Max: 200000}
 	ruleChangeCohortPeopleRequestAnonymousIdsItem = contract.StringRule{Min: 1, Max: 200}
 	ruleChangeCohortPeopleRequestCsv              = contract.StringRule{Min: 1, Max: 10000000}
@@ -58,23 +57,30 @@ var (
 	ruleCreateAPIKeyRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleCreateAPIKeyRequestScopes                 = contract.CountRule{Min: 1, Max: 20}
 	ruleCreateAPIKeyRequestScopesItem             = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateAnnotationRequestText               = contract.StringRule{Min: 1, Max: 500}
 	ruleCreateBoardRequestDescription             = contract.StringRule{Max: 1000}
 	ruleCreateBoardRequestName                    = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleCreateBoardRequestTiles                   = contract.CountRule{Min: 0, Max: 50}
 	ruleCreateCohortRequestDescription            = contract.StringRule{Max: 1000}
 	ruleCreateCohortRequestKind                   = contract.StringRule{Enum: []string{"live", "fixed"}}
 	ruleCreateCohortRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateCustomEventRequestDescription       = contract.StringRule{Max: 1000}
+	ruleCreateCustomEventRequestEvents            = contract.CountRule{Min: 1, Max: 20}
+	ruleCreateCustomEventRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateInsightRequestDescription           = contract.StringRule{Max: 1000}
+	ruleCreateInsightRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateInsightRequestView                  = contract.RawRule{MaxBytes: 4096, MaxDepth: 8}
 	ruleCreateInstanceAccountRequestEmail         = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleCreateInvitationRequestEmail              = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleCreateInvitationRequestExpiresInHours     = contract.IntRule{Min: 1, Max: 720}
 	ruleCreateInvitationRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateProjectRequestCurrency              = contract.StringRule{Pattern: regexp.MustCompile(`^[A-Z]{3}$`)}
 	ruleCreateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription           = contract.StringRule{Max: 1000}
 	ruleCreateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleCreateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
 	ruleCreateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleCreateReportRequestDescription            = contract.StringRule{Max: 1000}
-	ruleCreateReportRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCustomEventPartEvent                      = contract.StringRule{Min: 1, Max: 200}
 	ruleEventAnonymousID                          = contract.StringRule{Min: 1, Max: 200}
 	ruleEventIdempotencyKey                       = contract.StringRule{Min: 1, Max: 200}
 	ruleEventName                                 = contract.StringRule{Min: 1, Max: 200, NoControl: true}
@@ -141,6 +147,11 @@ var (
 	ruleInsightBreakdownCohortsItem               = contract.StringRule{Min: 1, Max: 100}
 	ruleInsightBreakdownProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleInsightBreakdownTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleInsightTileH                              = contract.IntRule{Min: 1, Max: 50}
+	ruleInsightTileKind                           = contract.StringRule{Enum: []string{"insight"}}
+	ruleInsightTileW                              = contract.IntRule{Min: 1, Max: 12}
+	ruleInsightTileX                              = contract.IntRule{Min: 0, Max: 11}
+	ruleInsightTileY                              = contract.IntRule{Min: 0, Max: 10000}
 	ruleInvitationTokenRequestToken               = contract.StringRule{Min: 1, Max: 100}
 	ruleLifecycleInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleLifecycleInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
@@ -155,6 +166,18 @@ var (
 	ruleLoginRequestEmail                         = contract.StringRule{Min: 1, Max: 254}
 	ruleLoginRequestPassword                      = contract.StringRule{Min: 1, Max: 1024}
 	ruleLoginRequestSession                       = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleMetricsInsightBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsInsightBreakdownProp               = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsInsightBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsInsightKind                        = contract.StringRule{Enum: []string{"metrics"}}
+	ruleMetricsInsightLimit                       = contract.IntRule{Min: 1, Max: 10000}
+	ruleMetricsInsightMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsInsightNames                       = contract.CountRule{Min: 0, Max: 50}
+	ruleMetricsInsightNamesItem                   = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsInsightProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsInsightTop                         = contract.IntRule{Min: 1, Max: 100}
+	ruleMetricsInsightTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleMetricsInsightWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleMetricsQueryBreakdown                     = contract.StringRule{Enum: []string{"name", "prop"}}
 	ruleMetricsQueryBreakdownProp                 = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleMetricsQueryBucket                        = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
@@ -171,6 +194,7 @@ var (
 	ruleOwnLimitsStoredBytes                      = contract.IntRule{Min: 0, Max: 1000000000000000}
 	rulePasswordResetRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	rulePathsInsightCount                         = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsInsightCustomEvents                  = contract.CountRule{Min: 0, Max: 20}
 	rulePathsInsightDepth                         = contract.IntRule{Min: 2, Max: 10}
 	rulePathsInsightEvents                        = contract.CountRule{Min: 0, Max: 50}
 	rulePathsInsightEventsItem                    = contract.StringRule{Min: 1, Max: 200}
@@ -182,6 +206,7 @@ var (
 	rulePathsInsightTz                            = contract.StringRule{Min: 1, Max: 64}
 	rulePathsInsightWindowSeconds                 = contract.IntRule{Min: 1, Max: 31622400}
 	rulePathsQuestionCount                        = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsQuestionCustomEvents                 = contract.CountRule{Min: 0, Max: 20}
 	rulePathsQuestionDepth                        = contract.IntRule{Min: 2, Max: 10}
 	rulePathsQuestionEvents                       = contract.CountRule{Min: 0, Max: 50}
 	rulePathsQuestionEventsItem                   = contract.StringRule{Min: 1, Max: 200}
@@ -199,18 +224,6 @@ var (
 	ruleRegisterRequestPassword                   = contract.StringRule{Min: 8, Max: 72}
 	ruleRegisterRequestSession                    = contract.StringRule{Enum: []string{"token", "cookie"}}
 	ruleRegisterRequestSetupToken                 = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp               = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleReportQuestionLimit                       = contract.IntRule{Min: 1, Max: 10000}
-	ruleReportQuestionMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleReportQuestionNames                       = contract.CountRule{Min: 0, Max: 50}
-	ruleReportQuestionNamesItem                   = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionTop                         = contract.IntRule{Min: 1, Max: 100}
-	ruleReportQuestionTz                          = contract.StringRule{Min: 1, Max: 64}
-	ruleReportQuestionWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleReportViewChart                           = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
 	ruleRetentionInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleRetentionInsightCohort                    = contract.StringRule{Enum: []string{"first_time", "recurring"}}
 	ruleRetentionInsightInterval                  = contract.StringRule{Enum: []string{"calendar", "rolling"}}
@@ -247,12 +260,20 @@ var (
 	ruleStickinessQuestionKind                    = contract.StringRule{Enum: []string{"stickiness"}}
 	ruleStickinessQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
 	ruleStickinessQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTextTileH                                 = contract.IntRule{Min: 1, Max: 50}
+	ruleTextTileKind                              = contract.StringRule{Enum: []string{"text"}}
+	ruleTextTileText                              = contract.StringRule{Min: 1, Max: 10000}
+	ruleTextTileW                                 = contract.IntRule{Min: 1, Max: 12}
+	ruleTextTileX                                 = contract.IntRule{Min: 0, Max: 11}
+	ruleTextTileY                                 = contract.IntRule{Min: 0, Max: 10000}
 	ruleTimesEq                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesGt                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesGte                                  = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLt                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLte                                  = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name"}}
+	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "cohorts"}}
+	ruleTrendsBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	ruleTrendsBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdges                      = contract.CountRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdgesItem                  = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
@@ -278,6 +299,7 @@ var (
 	ruleTrendsSeriesMeasure                       = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99", "per_person_avg", "per_person_p50", "per_person_p90"}}
 	ruleTrendsSeriesProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleTrendsSeriesRollingDays                   = contract.IntRule{Min: 1, Max: 366}
+	ruleTrendsValueCohort                         = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsValueGte                            = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsValueLt                             = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsValueValue                          = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
@@ -292,19 +314,25 @@ var (
 	ruleUniquesQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
 	ruleUniquesQuestionWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleUpdateAPIKeyRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateAnnotationRequestText               = contract.StringRule{Min: 1, Max: 500}
 	ruleUpdateBoardRequestDescription             = contract.StringRule{Max: 1000}
 	ruleUpdateBoardRequestName                    = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleUpdateBoardRequestTiles                   = contract.CountRule{Min: 0, Max: 50}
 	ruleUpdateCohortRequestDescription            = contract.StringRule{Max: 1000}
 	ruleUpdateCohortRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateCustomEventRequestDescription       = contract.StringRule{Max: 1000}
+	ruleUpdateCustomEventRequestEvents            = contract.CountRule{Min: 1, Max: 20}
+	ruleUpdateCustomEventRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateInsightRequestDescription           = contract.StringRule{Max: 1000}
+	ruleUpdateInsightRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateInsightRequestView                  = contract.RawRule{MaxBytes: 4096, MaxDepth: 8}
 	ruleUpdateMemberRequestRole                   = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleUpdateProjectRequestCurrency              = contract.StringRule{Pattern: regexp.MustCompile(`^[A-Z]{3}$`)}
 	ruleUpdateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription           = contract.StringRule{Max: 1000}
 	ruleUpdateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleUpdateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
 	ruleUpdateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUpdateReportRequestDescription            = contract.StringRule{Max: 1000}
-	ruleUpdateReportRequestName                   = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWithinLastDays                            = contract.IntRule{Min: 1, Max: 3660}
 	ruleWriteKeyRequestAllowedOrigins             = contract.CountRule{Min: 0, Max: 50}
 	ruleWriteKeyRequestAllowedOriginsItem         = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
@@ -318,28 +346,36 @@ func (v *Anchor) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "event":
+		case "custom_event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Event = new(string)
-			*v.Event = r.String(&ruleAnchorEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "node":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleAnchorEvent)
+		case "filter":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "node":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Node = new(string)
 			*v.Node = r.String(&ruleAnchorNode)
 		default:
@@ -384,36 +420,19 @@ func (v *Behind) decode(r *contract.Reader) {
 
 func (v *BoardTile) decode(r *contract.Reader) {
 	*v = BoardTile{}
-	if !r.Object() {
+	start := r.Pos()
+	switch kind, _ := r.Discriminator("kind"); kind {
+	case "insight":
+		var x InsightTile
+		x.decode(r)
+	case "text":
+		var x TextTile
+		x.decode(r)
+	default:
+		r.Variant("kind", "insight", "text")
 		return
 	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "report_id":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.ReportID = r.UUID()
-		case "width":
-			if seen&(1<<1) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 1
-			v.Width = BoardTileWidth(r.String(&ruleBoardTileWidth))
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("report_id")
-	}
-	if seen&(1<<1) == 0 {
-		r.Missing("width")
-	}
+	v.union = r.Since(start)
 }
 
 // DecodeJSON reads and checks one ChangeCohortPeopleRequest. Its strings and raw members alias b; slices it
@@ -538,50 +557,58 @@ func (v *ClauseDid) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "event":
+		case "custom_event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Event = new(string)
-			*v.Event = r.String(&ruleClauseDidEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "op":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleClauseDidEvent)
+		case "filter":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Op = ClauseDidOp(r.String(&ruleClauseDidOp))
-		case "times":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "op":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Times = new(Times)
-			(*v.Times).decode(r)
-		case "within":
+			v.Op = ClauseDidOp(r.String(&ruleClauseDidOp))
+		case "times":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
+			v.Times = new(Times)
+			(*v.Times).decode(r)
+		case "within":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
 			v.Within = new(Within)
 			(*v.Within).decode(r)
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		r.Missing("op")
 	}
 }
@@ -594,44 +621,52 @@ func (v *ClauseFirst) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "event":
+		case "custom_event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Event = new(string)
-			*v.Event = r.String(&ruleClauseFirstEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "op":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleClauseFirstEvent)
+		case "filter":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Op = ClauseFirstOp(r.String(&ruleClauseFirstOp))
-		case "within":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "op":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
+			v.Op = ClauseFirstOp(r.String(&ruleClauseFirstOp))
+		case "within":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
 			v.Within.decode(r)
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		r.Missing("op")
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		r.Missing("within")
 	}
 }
@@ -1210,6 +1245,56 @@ func (v *CreateAPIKeyRequest) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one CreateAnnotationRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateAnnotationRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateAnnotationRequest) decode(r *contract.Reader) {
+	*v = CreateAnnotationRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "text":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Text = AnnotationText(r.String(&ruleCreateAnnotationRequestText))
+		case "ts":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.TS = r.Time()
+		case "until":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Until = new(time.Time)
+			*v.Until = r.Time()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("text")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("ts")
+	}
+}
+
 // DecodeJSON reads and checks one CreateBoardRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateBoardRequest) DecodeJSON(b []byte) error {
@@ -1232,15 +1317,15 @@ func (v *CreateBoardRequest) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleCreateBoardRequestDescription))
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleCreateBoardRequestDescription))
 		case "name":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Name = ReportName(r.String(&ruleCreateBoardRequestName))
+			v.Name = SavedName(r.String(&ruleCreateBoardRequestName))
 		case "tiles":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -1288,8 +1373,8 @@ func (v *CreateCohortRequest) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleCreateCohortRequestDescription))
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleCreateCohortRequestDescription))
 		case "kind":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -1303,7 +1388,7 @@ func (v *CreateCohortRequest) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 3
-			v.Name = ReportName(r.String(&ruleCreateCohortRequestName))
+			v.Name = SavedName(r.String(&ruleCreateCohortRequestName))
 		case "where":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
@@ -1321,6 +1406,113 @@ func (v *CreateCohortRequest) decode(r *contract.Reader) {
 	}
 	if seen&(1<<3) == 0 {
 		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateCustomEventRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateCustomEventRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateCustomEventRequest) decode(r *contract.Reader) {
+	*v = CreateCustomEventRequest{Events: v.Events[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleCreateCustomEventRequestDescription))
+		case "events":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Events = contract.ReadSlice(r, v.Events, &ruleCreateCustomEventRequestEvents, (*CustomEventPart).decode)
+		case "name":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Name = SavedName(r.String(&ruleCreateCustomEventRequestName))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("events")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateInsightRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateInsightRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateInsightRequest) decode(r *contract.Reader) {
+	*v = CreateInsightRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleCreateInsightRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = SavedName(r.String(&ruleCreateInsightRequestName))
+		case "question":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Question.decode(r)
+		case "view":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.View = r.Raw(&ruleCreateInsightRequestView)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("name")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("question")
 	}
 }
 
@@ -1436,111 +1628,91 @@ func (v *CreateProjectRequest) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "data_retention_days":
+		case "currency":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.DataRetentionDays = new(DataRetentionDays)
-			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleCreateProjectRequestDataRetentionDays))
-		case "description":
+			v.Currency = new(Currency)
+			*v.Currency = Currency(r.String(&ruleCreateProjectRequestCurrency))
+		case "data_retention_days":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Description = new(ProjectDescription)
-			*v.Description = ProjectDescription(r.String(&ruleCreateProjectRequestDescription))
-		case "name":
+			v.DataRetentionDays = new(DataRetentionDays)
+			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleCreateProjectRequestDataRetentionDays))
+		case "description":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
-		case "time_zone":
+			v.Description = new(ProjectDescription)
+			*v.Description = ProjectDescription(r.String(&ruleCreateProjectRequestDescription))
+		case "name":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.TimeZone = new(ProjectTimeZone)
-			*v.TimeZone = ProjectTimeZone(r.String(&ruleCreateProjectRequestTimeZone))
-		case "week_start":
+			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
+		case "time_zone":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleCreateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleCreateProjectRequestWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		r.Missing("name")
 	}
 }
 
-// DecodeJSON reads and checks one CreateReportRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
-func (v *CreateReportRequest) DecodeJSON(b []byte) error {
-	r := contract.NewReader(b)
-	v.decode(r)
-	return r.Finish()
-}
-
-func (v *CreateReportRequest) decode(r *contract.Reader) {
-	*v = CreateReportRequest{}
+func (v *CustomEventPart) decode(r *contract.Reader) {
+	*v = CustomEventPart{}
 	if !r.Object() {
 		return
 	}
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "description":
+		case "event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleCreateReportRequestDescription))
-		case "name":
+			v.Event = r.String(&ruleCustomEventPartEvent)
+		case "filter":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Name = ReportName(r.String(&ruleCreateReportRequestName))
-		case "question":
-			if seen&(1<<2) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 2
-			v.Question.decode(r)
-		case "view":
-			if seen&(1<<3) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 3
-			v.View.decode(r)
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<1) == 0 {
-		r.Missing("name")
-	}
-	if seen&(1<<2) == 0 {
-		r.Missing("question")
-	}
-	if seen&(1<<3) == 0 {
-		r.Missing("view")
+	if seen&(1<<0) == 0 {
+		r.Missing("event")
 	}
 }
 
@@ -1962,36 +2134,44 @@ func (v *FunnelExclusion) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "event":
+		case "custom_event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Event = new(string)
-			*v.Event = r.String(&ruleFunnelExclusionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleFunnelExclusionEvent)
+		case "filter":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.From = new(int32)
-			*v.From = int32(r.Int(&ruleFunnelExclusionFrom))
-		case "to":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
+			v.From = new(int32)
+			*v.From = int32(r.Int(&ruleFunnelExclusionFrom))
+		case "to":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
 			v.To = new(int32)
 			*v.To = int32(r.Int(&ruleFunnelExclusionTo))
 		default:
@@ -2422,35 +2602,43 @@ func (v *FunnelStep) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 0
 			v.AnyOf = contract.ReadSlice(r, v.AnyOf, &ruleFunnelStepAnyOf, (*Step).decode)
-		case "event":
+		case "custom_event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Event = new(string)
-			*v.Event = r.String(&ruleFunnelStepEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "optional":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleFunnelStepEvent)
+		case "filter":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "optional":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
 			v.Optional = new(bool)
 			*v.Optional = r.Bool()
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.Optional = new(bool)
 		*v.Optional = false
 	}
@@ -2606,6 +2794,80 @@ func (v *InsightBreakdown) decode(r *contract.Reader) {
 	}
 }
 
+func (v *InsightTile) decode(r *contract.Reader) {
+	*v = InsightTile{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "h":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.H = TileHeight(r.Int(&ruleInsightTileH))
+		case "insight_id":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.InsightID = r.UUID()
+		case "kind":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Kind = InsightTileKind(r.String(&ruleInsightTileKind))
+		case "w":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.W = TileWidth(r.Int(&ruleInsightTileW))
+		case "x":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.X = TileX(r.Int(&ruleInsightTileX))
+		case "y":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Y = TileY(r.Int(&ruleInsightTileY))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("h")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("insight_id")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<3) == 0 {
+		r.Missing("w")
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("x")
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("y")
+	}
+}
+
 // DecodeJSON reads and checks one InvitationTokenRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *InvitationTokenRequest) DecodeJSON(b []byte) error {
@@ -2670,90 +2932,98 @@ func (v *LifecycleInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleLifecycleInsightBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleInsightEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -2801,98 +3071,106 @@ func (v *LifecycleQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleLifecycleQuestionBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleQuestionEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = new(LifecycleQuestionKind)
-			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(LifecycleQuestionKind)
+			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
 }
@@ -2999,6 +3277,147 @@ func (v *MetricsFilter) decode(r *contract.Reader) {
 		return
 	}
 	v.union = r.Since(start)
+}
+
+func (v *MetricsInsight) decode(r *contract.Reader) {
+	*v = MetricsInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "breakdown":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Breakdown = new(Breakdown)
+			*v.Breakdown = Breakdown(r.String(&ruleMetricsInsightBreakdown))
+		case "breakdown_prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.BreakdownProp = new(BreakdownPropName)
+			*v.BreakdownProp = BreakdownPropName(r.String(&ruleMetricsInsightBreakdownProp))
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleMetricsInsightBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = new(time.Time)
+			*v.From = r.Time()
+		case "kind":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Kind = MetricsInsightKind(r.String(&ruleMetricsInsightKind))
+		case "limit":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Limit = new(BucketLimit)
+			*v.Limit = BucketLimit(r.Int(&ruleMetricsInsightLimit))
+		case "measure":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Measure = new(Measure)
+			*v.Measure = Measure(r.String(&ruleMetricsInsightMeasure))
+		case "names":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Names = contract.ReadSlice(r, v.Names, &ruleMetricsInsightNames, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleMetricsInsightNamesItem)
+			})
+		case "prop":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Prop = new(MeasuredProp)
+			*v.Prop = MeasuredProp(r.String(&ruleMetricsInsightProp))
+		case "to":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.To = new(time.Time)
+			*v.To = r.Time()
+		case "top":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleMetricsInsightTop))
+		case "tz":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleMetricsInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleMetricsInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<7) == 0 {
+		v.Measure = new(Measure)
+		*v.Measure = "count"
+	}
+	if seen&(1<<11) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
 }
 
 // DecodeJSON reads and checks one MetricsQuery. Its strings and raw members alias b; slices it
@@ -3263,123 +3682,132 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&rulePathsInsightCount))
-		case "depth":
+		case "custom_events":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
-		case "end":
+			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsInsightCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
+				*x = r.UUID()
+			})
+		case "depth":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
+		case "end":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
-		case "people":
+			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
+		case "node_prop":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "start":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
+		case "people":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "start":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.To = r.Time()
-		case "top":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsInsightTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
-		case "window_seconds":
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsInsightTop))
+		case "tz":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
+		case "window_seconds":
+			if seen&(1<<19) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 19
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsInsightWindowSeconds)
 		default:
@@ -3394,28 +3822,28 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<16) == 0 {
+	if seen&(1<<17) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<18) == 0 {
+	if seen&(1<<19) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
 	}
@@ -3472,131 +3900,140 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&rulePathsQuestionCount))
-		case "depth":
+		case "custom_events":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
-		case "end":
+			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsQuestionCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
+				*x = r.UUID()
+			})
+		case "depth":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
+		case "end":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Kind = new(PathsQuestionKind)
-			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
-		case "people":
+			v.Kind = new(PathsQuestionKind)
+			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
+		case "node_prop":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
+		case "people":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.ProjectID = r.UUID()
-		case "start":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "start":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.To = r.Time()
-		case "top":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsQuestionTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
-		case "window_seconds":
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsQuestionTop))
+		case "tz":
 			if seen&(1<<19) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 19
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
+		case "window_seconds":
+			if seen&(1<<20) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 20
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsQuestionWindowSeconds)
 		default:
@@ -3611,28 +4048,28 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<16) == 0 {
+	if seen&(1<<17) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<17) == 0 {
+	if seen&(1<<18) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<19) == 0 {
+	if seen&(1<<20) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
 	}
@@ -3835,173 +4272,6 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 	if seen&(1<<3) == 0 {
 		v.Session = new(SessionKind)
 		*v.Session = "token"
-	}
-}
-
-func (v *ReportQuestion) decode(r *contract.Reader) {
-	*v = ReportQuestion{}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "breakdown":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Breakdown = new(Breakdown)
-			*v.Breakdown = Breakdown(r.String(&ruleReportQuestionBreakdown))
-		case "breakdown_prop":
-			if seen&(1<<1) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 1
-			v.BreakdownProp = new(BreakdownPropName)
-			*v.BreakdownProp = BreakdownPropName(r.String(&ruleReportQuestionBreakdownProp))
-		case "bucket":
-			if seen&(1<<2) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 2
-			v.Bucket = new(Bucket)
-			*v.Bucket = Bucket(r.String(&ruleReportQuestionBucket))
-		case "filter":
-			if seen&(1<<3) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
-			if seen&(1<<4) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 4
-			v.From = new(time.Time)
-			*v.From = r.Time()
-		case "limit":
-			if seen&(1<<5) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 5
-			v.Limit = new(BucketLimit)
-			*v.Limit = BucketLimit(r.Int(&ruleReportQuestionLimit))
-		case "measure":
-			if seen&(1<<6) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 6
-			v.Measure = new(Measure)
-			*v.Measure = Measure(r.String(&ruleReportQuestionMeasure))
-		case "names":
-			if seen&(1<<7) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 7
-			v.Names = contract.ReadSlice(r, v.Names, &ruleReportQuestionNames, func(x *string, r *contract.Reader) {
-				*x = r.String(&ruleReportQuestionNamesItem)
-			})
-		case "prop":
-			if seen&(1<<8) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 8
-			v.Prop = new(MeasuredProp)
-			*v.Prop = MeasuredProp(r.String(&ruleReportQuestionProp))
-		case "to":
-			if seen&(1<<9) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 9
-			v.To = new(time.Time)
-			*v.To = r.Time()
-		case "top":
-			if seen&(1<<10) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 10
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleReportQuestionTop))
-		case "tz":
-			if seen&(1<<11) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleReportQuestionTz))
-		case "week_start":
-			if seen&(1<<12) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 12
-			v.WeekStart = new(WeekStart)
-			*v.WeekStart = WeekStart(r.String(&ruleReportQuestionWeekStart))
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<2) == 0 {
-		v.Bucket = new(Bucket)
-		*v.Bucket = "1h"
-	}
-	if seen&(1<<6) == 0 {
-		v.Measure = new(Measure)
-		*v.Measure = "count"
-	}
-	if seen&(1<<10) == 0 {
-		v.Top = new(TopGroups)
-		*v.Top = 10
-	}
-}
-
-func (v *ReportView) decode(r *contract.Reader) {
-	*v = ReportView{}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "chart":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Chart = ReportViewChart(r.String(&ruleReportViewChart))
-		case "compare":
-			if seen&(1<<1) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 1
-			v.Compare = new(bool)
-			*v.Compare = r.Bool()
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("chart")
-	}
-	if seen&(1<<1) == 0 {
-		v.Compare = new(bool)
-		*v.Compare = false
 	}
 }
 
@@ -4418,6 +4688,41 @@ func (v *RotateKeysRequest) decode(r *contract.Reader) {
 	}
 }
 
+func (v *SavedQuestion) decode(r *contract.Reader) {
+	*v = SavedQuestion{}
+	start := r.Pos()
+	switch kind, _ := r.Discriminator("kind"); kind {
+	case "funnel":
+		var x FunnelInsight
+		x.decode(r)
+	case "lifecycle":
+		var x LifecycleInsight
+		x.decode(r)
+	case "metrics":
+		var x MetricsInsight
+		x.decode(r)
+	case "paths":
+		var x PathsInsight
+		x.decode(r)
+	case "retention":
+		var x RetentionInsight
+		x.decode(r)
+	case "sessions":
+		var x SessionsInsight
+		x.decode(r)
+	case "stickiness":
+		var x StickinessInsight
+		x.decode(r)
+	case "uniques":
+		var x UniquesInsight
+		x.decode(r)
+	default:
+		r.Variant("kind", "funnel", "lifecycle", "metrics", "paths", "retention", "sessions", "stickiness", "uniques")
+		return
+	}
+	v.union = r.Since(start)
+}
+
 func (v *SessionsInsight) decode(r *contract.Reader) {
 	*v = SessionsInsight{}
 	if !r.Object() {
@@ -4669,20 +4974,28 @@ func (v *Step) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "event":
+		case "custom_event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStepEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStepEvent)
+		case "filter":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
 			v.Filter = new(MetricsFilter)
 			(*v.Filter).decode(r)
 		default:
@@ -4723,90 +5036,98 @@ func (v *StickinessInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleStickinessInsightBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessInsightEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4854,99 +5175,181 @@ func (v *StickinessQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleStickinessQuestionBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessQuestionEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = new(StickinessQuestionKind)
-			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(StickinessQuestionKind)
+			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
+	}
+}
+
+func (v *TextTile) decode(r *contract.Reader) {
+	*v = TextTile{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "h":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.H = TileHeight(r.Int(&ruleTextTileH))
+		case "kind":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Kind = TextTileKind(r.String(&ruleTextTileKind))
+		case "text":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Text = r.String(&ruleTextTileText)
+		case "w":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.W = TileWidth(r.Int(&ruleTextTileW))
+		case "x":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.X = TileX(r.Int(&ruleTextTileX))
+		case "y":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Y = TileY(r.Int(&ruleTextTileY))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("h")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("text")
+	}
+	if seen&(1<<3) == 0 {
+		r.Missing("w")
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("x")
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("y")
 	}
 }
 
@@ -5020,21 +5423,31 @@ func (v *TrendsBreakdown) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.By = new(TrendsBreakdownBy)
 			*v.By = TrendsBreakdownBy(r.String(&ruleTrendsBreakdownBy))
-		case "edges":
+		case "cohorts":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
-				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleTrendsBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleTrendsBreakdownCohortsItem)
 			})
-		case "prop":
+		case "edges":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
+				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			})
+		case "prop":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Prop = new(PropName)
 			*v.Prop = PropName(r.String(&ruleTrendsBreakdownProp))
 		default:
@@ -5139,42 +5552,50 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 7
 			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
-		case "series":
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "series":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsInsightWeekStart))
 		default:
@@ -5195,13 +5616,13 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -5287,49 +5708,57 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 7
 			v.Kind = new(TrendsQuestionKind)
 			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
-		case "project_id":
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.ProjectID = r.UUID()
-		case "series":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "series":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsQuestionWeekStart))
 		default:
@@ -5347,16 +5776,16 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -5385,52 +5814,60 @@ func (v *TrendsSeries) decode(r *contract.Reader) {
 			seen |= 1 << 1
 			v.Cumulative = new(bool)
 			*v.Cumulative = r.Bool()
-		case "event":
+		case "custom_event":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Event = new(string)
-			*v.Event = r.String(&ruleTrendsSeriesEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "first_time":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleTrendsSeriesEvent)
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.FirstTime = new(bool)
-			*v.FirstTime = r.Bool()
-		case "measure":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "first_time":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Measure = new(TrendsMeasure)
-			*v.Measure = TrendsMeasure(r.String(&ruleTrendsSeriesMeasure))
-		case "prop":
+			v.FirstTime = new(bool)
+			*v.FirstTime = r.Bool()
+		case "measure":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Prop = new(PropName)
-			*v.Prop = PropName(r.String(&ruleTrendsSeriesProp))
-		case "rolling_days":
+			v.Measure = new(TrendsMeasure)
+			*v.Measure = TrendsMeasure(r.String(&ruleTrendsSeriesMeasure))
+		case "prop":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleTrendsSeriesProp))
+		case "rolling_days":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
 			v.RollingDays = new(int32)
 			*v.RollingDays = int32(r.Int(&ruleTrendsSeriesRollingDays))
 		default:
@@ -5441,11 +5878,11 @@ func (v *TrendsSeries) decode(r *contract.Reader) {
 		v.Cumulative = new(bool)
 		*v.Cumulative = false
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		v.FirstTime = new(bool)
 		*v.FirstTime = false
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.Measure = new(TrendsMeasure)
 		*v.Measure = "count"
 	}
@@ -5459,28 +5896,36 @@ func (v *TrendsValue) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "gte":
+		case "cohort":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Gte = new(float64)
-			*v.Gte = r.Float(&ruleTrendsValueGte)
-		case "lt":
+			v.Cohort = new(string)
+			*v.Cohort = r.String(&ruleTrendsValueCohort)
+		case "gte":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Lt = new(float64)
-			*v.Lt = r.Float(&ruleTrendsValueLt)
-		case "value":
+			v.Gte = new(float64)
+			*v.Gte = r.Float(&ruleTrendsValueGte)
+		case "lt":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Lt = new(float64)
+			*v.Lt = r.Float(&ruleTrendsValueLt)
+		case "value":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Value = r.Raw(&ruleTrendsValueValue)
 		default:
 			r.Unknown()
@@ -5520,90 +5965,98 @@ func (v *UniquesInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleUniquesInsightBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesInsightEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5651,98 +6104,106 @@ func (v *UniquesQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleUniquesQuestionBucket))
-		case "event":
+		case "custom_event":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesQuestionEvent)
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = new(UniquesQuestionKind)
-			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(UniquesQuestionKind)
+			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5786,6 +6247,53 @@ func (v *UpdateAPIKeyRequest) decode(r *contract.Reader) {
 	r.Properties(bits.OnesCount64(seen), 1, 0)
 }
 
+// DecodeJSON reads and checks one UpdateAnnotationRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateAnnotationRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateAnnotationRequest) decode(r *contract.Reader) {
+	*v = UpdateAnnotationRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "text":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Text = new(AnnotationText)
+			*v.Text = AnnotationText(r.String(&ruleUpdateAnnotationRequestText))
+		case "ts":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.TS = new(time.Time)
+			*v.TS = r.Time()
+		case "until":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Until = new(time.Time)
+			*v.Until = r.Time()
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
 // DecodeJSON reads and checks one UpdateBoardRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateBoardRequest) DecodeJSON(b []byte) error {
@@ -5808,16 +6316,16 @@ func (v *UpdateBoardRequest) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleUpdateBoardRequestDescription))
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleUpdateBoardRequestDescription))
 		case "name":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Name = new(ReportName)
-			*v.Name = ReportName(r.String(&ruleUpdateBoardRequestName))
+			v.Name = new(SavedName)
+			*v.Name = SavedName(r.String(&ruleUpdateBoardRequestName))
 		case "tiles":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -5855,16 +6363,16 @@ func (v *UpdateCohortRequest) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleUpdateCohortRequestDescription))
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleUpdateCohortRequestDescription))
 		case "name":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Name = new(ReportName)
-			*v.Name = ReportName(r.String(&ruleUpdateCohortRequestName))
+			v.Name = new(SavedName)
+			*v.Name = SavedName(r.String(&ruleUpdateCohortRequestName))
 		case "where":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -5873,6 +6381,107 @@ func (v *UpdateCohortRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Where = new(CohortClause)
 			(*v.Where).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateCustomEventRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateCustomEventRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateCustomEventRequest) decode(r *contract.Reader) {
+	*v = UpdateCustomEventRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleUpdateCustomEventRequestDescription))
+		case "events":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Events = new(CustomEventParts)
+			*v.Events = contract.ReadSlice(r, (*v.Events), &ruleUpdateCustomEventRequestEvents, (*CustomEventPart).decode)
+		case "name":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Name = new(SavedName)
+			*v.Name = SavedName(r.String(&ruleUpdateCustomEventRequestName))
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateInsightRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateInsightRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateInsightRequest) decode(r *contract.Reader) {
+	*v = UpdateInsightRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(SavedDescription)
+			*v.Description = SavedDescription(r.String(&ruleUpdateInsightRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(SavedName)
+			*v.Name = SavedName(r.String(&ruleUpdateInsightRequestName))
+		case "question":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Question = new(SavedQuestion)
+			(*v.Question).decode(r)
+		case "view":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.View = r.Raw(&ruleUpdateInsightRequestView)
 		default:
 			r.Unknown()
 		}
@@ -6006,101 +6615,54 @@ func (v *UpdateProjectRequest) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "data_retention_days":
+		case "currency":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.DataRetentionDays = new(DataRetentionDays)
-			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleUpdateProjectRequestDataRetentionDays))
-		case "description":
+			v.Currency = new(Currency)
+			*v.Currency = Currency(r.String(&ruleUpdateProjectRequestCurrency))
+		case "data_retention_days":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Description = new(ProjectDescription)
-			*v.Description = ProjectDescription(r.String(&ruleUpdateProjectRequestDescription))
-		case "name":
+			v.DataRetentionDays = new(DataRetentionDays)
+			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleUpdateProjectRequestDataRetentionDays))
+		case "description":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Name = new(ProjectName)
-			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
-		case "time_zone":
+			v.Description = new(ProjectDescription)
+			*v.Description = ProjectDescription(r.String(&ruleUpdateProjectRequestDescription))
+		case "name":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.TimeZone = new(ProjectTimeZone)
-			*v.TimeZone = ProjectTimeZone(r.String(&ruleUpdateProjectRequestTimeZone))
-		case "week_start":
+			v.Name = new(ProjectName)
+			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
+		case "time_zone":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleUpdateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUpdateProjectRequestWeekStart))
-		default:
-			r.Unknown()
-		}
-	}
-	r.Properties(bits.OnesCount64(seen), 1, 0)
-}
-
-// DecodeJSON reads and checks one UpdateReportRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
-func (v *UpdateReportRequest) DecodeJSON(b []byte) error {
-	r := contract.NewReader(b)
-	v.decode(r)
-	return r.Finish()
-}
-
-func (v *UpdateReportRequest) decode(r *contract.Reader) {
-	*v = UpdateReportRequest{}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "description":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Description = new(ReportDescription)
-			*v.Description = ReportDescription(r.String(&ruleUpdateReportRequestDescription))
-		case "name":
-			if seen&(1<<1) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 1
-			v.Name = new(ReportName)
-			*v.Name = ReportName(r.String(&ruleUpdateReportRequestName))
-		case "question":
-			if seen&(1<<2) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 2
-			v.Question = new(ReportQuestion)
-			(*v.Question).decode(r)
-		case "view":
-			if seen&(1<<3) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 3
-			v.View = new(ReportView)
-			(*v.View).decode(r)
 		default:
 			r.Unknown()
 		}

@@ -45,6 +45,68 @@ func (q *Queries) CountsNames(ctx context.Context, db DBTX, projectID uuid.UUID)
 	return items, nil
 }
 
+const countsPieces = `-- name: CountsPieces :many
+SELECT r.granularity::int AS granularity, r.from_ts::timestamptz AS from_ts, r.to_ts::timestamptz AS to_ts, n.name::text AS name, s.count::bigint AS count
+FROM (SELECT unnest($1::int[]) AS granularity, unnest($2::timestamptz[]) AS from_ts,
+             unnest($3::timestamptz[]) AS to_ts) AS r
+CROSS JOIN unnest($4::text[]) AS n(name)
+CROSS JOIN LATERAL (
+    SELECT sum(c.count) AS count FROM event_counts c
+    WHERE c.project_id = $5 AND c.granularity = r.granularity AND c.name = n.name
+      AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+) AS s
+WHERE s.count > 0
+`
+
+type CountsPiecesParams struct {
+	Granularities []int32
+	Froms         []time.Time
+	Tos           []time.Time
+	Names         []string
+	ProjectID     uuid.UUID
+}
+
+type CountsPiecesRow struct {
+	Granularity int32
+	From        time.Time
+	To          time.Time
+	Name        string
+	Count       int64
+}
+
+// What each name has in each run, as one sum: for buckets that are cut out of hours, of whose minutes only the sum matters.
+func (q *Queries) CountsPieces(ctx context.Context, db DBTX, arg CountsPiecesParams) ([]CountsPiecesRow, error) {
+	rows, err := db.Query(ctx, countsPieces,
+		arg.Granularities,
+		arg.Froms,
+		arg.Tos,
+		arg.Names,
+		arg.ProjectID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountsPiecesRow{}
+	for rows.Next() {
+		var i CountsPiecesRow
+		if err := rows.Scan(
+			&i.Granularity,
+			&i.From,
+			&i.To,
+			&i.Name,
+			&i.Count,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countsSeries = `-- name: CountsSeries :many
 SELECT c.bucket, sum(c.count)::bigint AS count
 FROM (SELECT unnest($1::int[]) AS granularity, unnest($2::timestamptz[]) AS from_ts,

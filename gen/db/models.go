@@ -45,6 +45,19 @@ type AccountIdentity struct {
 	CreatedAt time.Time
 }
 
+type Annotation struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	TS        time.Time
+	Until     time.Time
+	Text      string
+	Version   int64
+	CreatedBy *uuid.UUID
+	CreatedAt time.Time
+	UpdatedBy *uuid.UUID
+	UpdatedAt time.Time
+}
+
 type Arrival struct {
 	ProjectID uuid.UUID
 	XID       pgtype.Uint64
@@ -93,7 +106,7 @@ type BoardTile struct {
 	ProjectID uuid.UUID
 	BoardID   uuid.UUID
 	Position  int32
-	ReportID  uuid.UUID
+	ReportID  *uuid.UUID
 	Width     string
 }
 
@@ -116,6 +129,19 @@ type CohortPerson struct {
 	CohortID  uuid.UUID
 	Kind      int16
 	Key       string
+}
+
+type CustomEvent struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Events      json.RawMessage
+	Version     int64
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID
+	UpdatedAt   time.Time
 }
 
 type Event struct {
@@ -181,6 +207,21 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Insight struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Question    json.RawMessage
+	View        json.RawMessage
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
+	Kind        string
+}
+
 type Invitation struct {
 	ID        uuid.UUID
 	ProjectID uuid.UUID
@@ -241,6 +282,7 @@ type Project struct {
 	DisabledAt        *time.Time
 	TimeZone          string
 	WeekStart         string
+	Currency          string
 }
 
 type ProjectLimit struct {
@@ -303,6 +345,17 @@ type Session struct {
 	LastSeenAt time.Time
 	IP         string
 	UserAgent  string
+}
+
+type Tile struct {
+	ProjectID uuid.UUID
+	BoardID   uuid.UUID
+	X         int32
+	Y         int32
+	W         int32
+	H         int32
+	InsightID *uuid.UUID
+	Text      *string
 }
 
 type WriteKey struct {

@@ -555,8 +555,8 @@ func (q *Queries) ProjectCalendar(ctx context.Context, db DBTX, id uuid.UUID) (P
 }
 
 const projectCreate = `-- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type ProjectCreateParams struct {
@@ -566,6 +566,7 @@ type ProjectCreateParams struct {
 	DataRetentionDays int32
 	TimeZone          string
 	WeekStart         string
+	Currency          string
 }
 
 func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateParams) error {
@@ -576,6 +577,7 @@ func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateP
 		arg.DataRetentionDays,
 		arg.TimeZone,
 		arg.WeekStart,
+		arg.Currency,
 	)
 	return err
 }
@@ -612,7 +614,7 @@ func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.U
 }
 
 const projectForAccount = `-- name: ProjectForAccount :one
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -632,6 +634,7 @@ type ProjectForAccountRow struct {
 	DisabledAt        *time.Time
 	TimeZone          string
 	WeekStart         string
+	Currency          string
 	Role              string
 	APIKeyID          string
 }
@@ -653,6 +656,7 @@ func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid
 		&i.DisabledAt,
 		&i.TimeZone,
 		&i.WeekStart,
+		&i.Currency,
 		&i.Role,
 		&i.APIKeyID,
 	)
@@ -663,7 +667,7 @@ const projectLock = `-- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE
 `
 
-// Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
+// Locks the project, so that its changes, and those of its insights, boards, annotations and custom events, happen one after the other.
 func (q *Queries) ProjectLock(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, projectLock, id)
 	var id_2 uuid.UUID
@@ -792,8 +796,9 @@ UPDATE projects SET
     data_retention_days = coalesce($3, data_retention_days),
     time_zone = coalesce($4, time_zone),
     week_start = coalesce($5, week_start),
+    currency = coalesce($6, currency),
     updated_at = now()
-WHERE id = $6
+WHERE id = $7
 `
 
 type ProjectUpdateParams struct {
@@ -802,6 +807,7 @@ type ProjectUpdateParams struct {
 	DataRetentionDays *int32
 	TimeZone          *string
 	WeekStart         *string
+	Currency          *string
 	ID                uuid.UUID
 }
 
@@ -812,6 +818,7 @@ func (q *Queries) ProjectUpdate(ctx context.Context, db DBTX, arg ProjectUpdateP
 		arg.DataRetentionDays,
 		arg.TimeZone,
 		arg.WeekStart,
+		arg.Currency,
 		arg.ID,
 	)
 	return err
@@ -840,7 +847,7 @@ func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
 }
 
 const projectsForAccount = `-- name: ProjectsForAccount :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -863,6 +870,7 @@ type ProjectsForAccountRow struct {
 	DisabledAt        *time.Time
 	TimeZone          string
 	WeekStart         string
+	Currency          string
 	Role              string
 	APIKeyID          string
 }
@@ -890,6 +898,7 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 			&i.DisabledAt,
 			&i.TimeZone,
 			&i.WeekStart,
+			&i.Currency,
 			&i.Role,
 			&i.APIKeyID,
 		); err != nil {

@@ -76,9 +76,9 @@ func TestQuestionsHaveTheCalendarOfTheirProject(t *testing.T) {
 	}
 
 	var made struct{ Question map[string]any }
-	x.Do("POST", path+"/reports", map[string]any{"name": "r", "question": map[string]any{"week_start": "sunday"}, "view": map[string]any{"chart": "line"}}).Want(201).JSON(&made)
+	x.Do("POST", path+"/insights", map[string]any{"name": "r", "question": map[string]any{"kind": "metrics", "week_start": "sunday"}}).Want(201).JSON(&made)
 	if made.Question["week_start"] != "sunday" || made.Question["tz"] != nil {
-		t.Errorf("a report has %v: the zone it does not say is the project's, today and later", made.Question)
+		t.Errorf("an insight has %v: the zone it does not say is the project's, today and later", made.Question)
 	}
 	var log struct {
 		Items []struct {

@@ -242,7 +242,7 @@ func TestWhatUsesACohortIsToldAndKeepsIt(t *testing.T) {
 	if fmt.Sprint(got.UsedBy) != "[{cohort B}]" {
 		t.Errorf("used by %v", got.UsedBy)
 	}
-	r := x.Do("DELETE", one, nil).WantCode(409, "cohort_in_use")
+	r := x.Do("DELETE", one, nil).WantCode(409, "in_use")
 	if !strings.Contains(detail(r), `the cohort "B"`) {
 		t.Errorf("the detail is %q", detail(r))
 	}

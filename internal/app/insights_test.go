@@ -134,6 +134,11 @@ func TestBadQuestionsAboutBehaviourNameEveryBadField(t *testing.T) {
 		{"trends", object{"series": many(10, func(i int) any {
 			return object{"any_of": many(10, func(k int) any { return step(10*i + k) })}
 		})}, ""},
+		{"trends", object{"series": many(1, step), "breakdown": []any{object{"by": "cohorts"}}}, "/breakdown/0/cohorts"},
+		{"trends", object{"series": many(1, step), "breakdown": []any{object{"by": "cohorts", "cohorts": []any{"nowhere"}}}}, "/breakdown/0/cohorts/0"},
+		{"trends", object{"series": many(1, step), "breakdown": []any{object{"by": "name", "cohorts": []any{"x"}}, object{"by": "cohorts", "cohorts": []any{"x"}}}},
+			"/breakdown/0/cohorts /breakdown/1/by"},
+		{"trends", object{"series": many(1, step), "people": object{"op": "in", "cohort": "nowhere"}}, "/people/cohort"},
 		{"paths", object{"depth": 1, "top": 0}, "/depth /top"},
 		{"paths", object{"depth": 11, "window_seconds": 367 * 86400}, "/depth /window_seconds"},
 		{"paths", object{"start": object{"node": "n", "event": "e"}}, "/start/node"},

@@ -31,12 +31,16 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			made[p.Name] = key.ID.String()
 		case "api_key_id":
 			made[p.Name], _ = apiKey(x, map[string]any{"name": "k", "scopes": []string{"events:read"}})
-		case "report_id":
-			made[p.Name] = savedReport(x)
+		case "insight_id":
+			made[p.Name] = savedInsight(x)
 		case "board_id":
-			made[p.Name] = savedBoard(x, savedReport(x))
+			made[p.Name] = savedBoard(x, savedInsight(x))
 		case "cohort_id":
 			made[p.Name] = fixedCohort(x, "c")
+		case "annotation_id":
+			made[p.Name] = savedThing(x, "annotations", annotation)
+		case "custom_event_id":
+			made[p.Name] = savedThing(x, "custom-events", customEvent)
 		case "account_id":
 			member := a.Account(t)
 			x.Join(member, "viewer")
@@ -143,13 +147,17 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},
-		"createReport":       func() any { return report("r") },
-		"updateReport":       func() any { return map[string]any{"name": "renamed"} },
-		"createBoard":        func() any { return map[string]any{"name": "b"} },
-		"updateBoard":        func() any { return map[string]any{"tiles": []any{}} },
 		"createCohort":       func() any { return map[string]any{"name": "c", "kind": "live", "where": didE} },
 		"updateCohort":       func() any { return map[string]any{"name": "renamed"} },
 		"changeCohortPeople": func() any { return map[string]any{"user_ids": []string{"u"}} },
+		"createInsight":      func() any { return insight("i") },
+		"updateInsight":      func() any { return map[string]any{"name": "renamed"} },
+		"createBoard":        func() any { return map[string]any{"name": "b"} },
+		"updateBoard":        func() any { return map[string]any{"tiles": []any{}} },
+		"createAnnotation":   func() any { return annotation },
+		"updateAnnotation":   func() any { return map[string]any{"text": "renamed"} },
+		"createCustomEvent":  func() any { return customEvent },
+		"updateCustomEvent":  func() any { return map[string]any{"name": "renamed"} },
 		"runMetricsQuery":    func() any { return map[string]any{"project_id": project} },
 	}
 	make, ok := bodies[op.ID]

@@ -202,7 +202,7 @@ func TestAQuestionIsTheSameByParametersAndByBody(t *testing.T) {
 		x.Do("GET", "/v1/metrics?bucket=1d&limit=2&project_id="+x.ProjectID.String()+strings.ReplaceAll(c.query, `"`, "%22"), nil).Want(200).JSON(&get)
 		c.body["project_id"], c.body["bucket"], c.body["limit"] = x.ProjectID, "1d", 2
 		a.Client(t).With("X-API-Key", x.Secret).Do("POST", "/v1/metrics/query", c.body).Want(200).JSON(&post)
-		if get.Total == nil || *get.Total != c.total || get.Metric != c.name || get.Meta.Source != "events" || !get.Meta.Exact {
+		if get.Total == nil || *get.Total != c.total || get.Metric != c.name || get.Meta.Source != "parts" || !get.Meta.Exact {
 			t.Errorf("%s: %+v, want %v", c.query, get, c.total)
 		}
 		if !reflect.DeepEqual(get, post) {
@@ -277,24 +277,26 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 	now := a.Clock.Now().UTC()
 	var batch []apptest.Event
 	for k := range 11 {
-		batch = append(batch, apptest.Event{"name": []string{"a", "b"}[k%2], "ts": now.Format(time.RFC3339), "user_id": fmt.Sprint(k)})
+		batch = append(batch, apptest.Event{"name": []string{"a", "b"}[k%2], "ts": now.Format(time.RFC3339), "user_id": fmt.Sprint(k),
+			"props": map[string]any{"cart": map[string]any{"total": k}}})
 	}
 	x.Ingest(batch...)
 	path := "/v1/metrics?limit=2&project_id=" + x.ProjectID.String()
-	question := map[string]any{"project_id": x.ProjectID, "measure": "users", "limit": 2}
-	for _, r := range []*apptest.Reply{x.Do("GET", path+"&measure=users", nil), x.Do("POST", "/v1/metrics/query", question)} {
+	question := map[string]any{"project_id": x.ProjectID, "measure": "sum", "prop": "cart.total", "limit": 2} // no column of parts
+	for _, r := range []*apptest.Reply{x.Do("GET", path+"&measure=sum&prop=cart.total", nil), x.Do("POST", "/v1/metrics/query", question)} {
 		r.WantCode(422, "query_too_heavy")
 		if !strings.Contains(detail(r), "11 events") || !strings.Contains(detail(r), "at most 10") {
 			t.Errorf("detail: %s", detail(r))
 		}
 	}
-	x.Do("GET", path, nil).Want(200)                         // the rollups need no budget
-	x.Do("GET", path+"&measure=users&name=a", nil).Want(200) // fewer names are fewer events
+	x.Do("GET", path, nil).Want(200)                                       // the rollups need no budget
+	x.Do("GET", path+"&measure=users", nil).Want(200)                      // nor do parts
+	x.Do("GET", path+"&measure=sum&prop=cart.total&name=a", nil).Want(200) // fewer names are fewer events
 
 	// Whatever keeps the database from answering in time.
 	release := lock(t, a.DSN, "events")
 	hasty := x.On(impatient)
-	for _, r := range []*apptest.Reply{hasty.Do("GET", path+"&measure=users&name=a", nil),
+	for _, r := range []*apptest.Reply{hasty.Do("GET", path+"&measure=sum&prop=cart.total&name=a", nil),
 		hasty.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil)} {
 		r.WantCode(422, "query_too_heavy")
 		if !strings.Contains(detail(r), "longer than the 1s") {
@@ -302,7 +304,7 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 		}
 	}
 	release()
-	x.Do("GET", path+"&measure=users&name=a", nil).Want(200)
+	x.Do("GET", path+"&measure=sum&prop=cart.total&name=a", nil).Want(200)
 	x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil).Want(200)
 }
 

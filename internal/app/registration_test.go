@@ -360,7 +360,7 @@ func TestInvitingHasALimitOfItsOwn(t *testing.T) {
 func TestWhatAnAccountAndAProjectMayHave(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t, "NIMBUS_MAX_PROJECTS_PER_ACCOUNT=2", "NIMBUS_MAX_KEYS_PER_PROJECT=1", "NIMBUS_MAX_MEMBERS_PER_PROJECT=2",
-		"NIMBUS_MAX_REPORTS_PER_PROJECT=1", "NIMBUS_MAX_BOARDS_PER_PROJECT=1")
+		"NIMBUS_MAX_INSIGHTS_PER_PROJECT=1", "NIMBUS_MAX_BOARDS_PER_PROJECT=1", "NIMBUS_MAX_COHORTS_PER_PROJECT=1")
 	x, bob, eve := a.Tenant(t), a.Account(t), a.Account(t)
 	project := "/v1/projects/" + x.ProjectID.String()
 	full := func(path string, body any) {
@@ -374,10 +374,12 @@ func TestWhatAnAccountAndAProjectMayHave(t *testing.T) {
 	full(project+"/api-keys", key)
 	x.Do("POST", project+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201)
 	full(project+"/write-keys", map[string]any{"allowed_origins": []string{}})
-	x.Do("POST", project+"/reports", report("r")).Want(201)
-	full(project+"/reports", report("r"))
+	x.Do("POST", project+"/insights", insight("i")).Want(201)
+	full(project+"/insights", insight("i"))
 	x.Do("POST", project+"/boards", map[string]any{"name": "b"}).Want(201)
 	full(project+"/boards", map[string]any{"name": "b"})
+	x.Do("POST", project+"/cohorts", map[string]any{"name": "c", "kind": "fixed"}).Want(201)
+	full(project+"/cohorts", map[string]any{"name": "c", "kind": "fixed"})
 	x.Join(bob, "viewer")
 	token := x.Invite("viewer", "")
 	eve.Do("POST", "/v1/invitations/accept", map[string]string{"token": token}).WantCode(422, "limit_reached")

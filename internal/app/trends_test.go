@@ -474,11 +474,11 @@ func (r *reference) ranked(q *asked, a *trendsAnswer, shown map[string]bool) err
 		if g.Other {
 			continue
 		}
-		if total := size(g.Series[0].Total); total > least {
+		total := size(g.Series[0].Total)
+		if total > least {
 			return fmt.Errorf("group %d is larger than the one before", i)
-		} else {
-			least = total
 		}
+		least = total
 	}
 	others := map[string]bool{}
 	for i := range r.events {
@@ -589,7 +589,7 @@ func TestTrendsAreThoseOfABruteForceReading(t *testing.T) {
 }
 
 func send(x *apptest.Tenant, events []did) {
-	for some := range slices.Chunk(events, 100) {
+	for some := range slices.Chunk(events, 1000) {
 		var batch []apptest.Event
 		for i := range some {
 			e := apptest.Event{"name": some[i].name, "ts": some[i].ts.Format(time.RFC3339), "props": some[i].props}
@@ -653,5 +653,116 @@ func TestNumbersOfTrendsAgreeWithEachOther(t *testing.T) {
 	last := len(got.Starts) - 1
 	if *values(4)[last] != *got.Series[1].Total || *values(5)[last] != *got.Series[0].Total {
 		t.Error("what there is so far at the end is not the total")
+	}
+}
+
+// A breakdown by very many values is answered, although their buckets do not fit into the memory of a question.
+func TestABreakdownMayHaveTenThousandValues(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	const values = 10_000
+	start := a.Clock.Now().Add(-29 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
+	var events []did
+	for i := range values + 20 { // the first 20 have two each
+		events = append(events, did{name: "e", user: fmt.Sprint("u", i%values), ts: start.Add(time.Duration(i) * time.Minute),
+			props: object{"page": fmt.Sprintf("/%05d", i%values)}})
+	}
+	send(x, events)
+	body := object{"project_id": x.ProjectID, "bucket": "1h", "top": 30, "breakdown": []any{object{"prop": "page"}},
+		"from": start.Format(time.RFC3339), "to": start.Add(28 * 24 * time.Hour).Format(time.RFC3339)}
+	for _, series := range [][]any{{object{}}, {object{"measure": "users"}}, {object{"first_time": true}}, {object{"measure": "users", "cumulative": true}}} {
+		body["series"] = series
+		var got trendsAnswer
+		x.Do("POST", "/v1/insights/trends", body).Want(200).JSON(&got)
+		least, most := 1.0, 1.0
+		if fmt.Sprint(series) == "[map[]]" {
+			most = 2
+		}
+		if len(got.Groups) != 31 || !got.Groups[30].Other || *got.Groups[0].Series[0].Total != most || *got.Groups[29].Series[0].Total != least {
+			t.Fatalf("%v: %d groups", series, len(got.Groups))
+		}
+		if rest := *got.Groups[30].Series[0].Total; rest != values-30 {
+			t.Errorf("%v: the rest has %v", series, rest)
+		}
+	}
+	var m metricsReply
+	x.Do("POST", "/v1/metrics/query", object{"project_id": x.ProjectID, "bucket": "1h", "breakdown": "prop", "breakdown_prop": "page", "top": 30,
+		"from": body["from"], "to": body["to"]}).Want(200).JSON(&m)
+	if len(m.Groups) != 31 || *m.Groups[0].Total != 2 || *m.Groups[0].Value != "/00000" || *m.Groups[30].Total != values-30 {
+		t.Errorf("metrics: %d groups, of %s", len(m.Groups), m.Meta.Source)
+	}
+}
+
+// Trends of some people are those of a stream that only they are in, and so are the groups of a breakdown by cohorts.
+func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x, alone := a.Tenant(t), a.Tenant(t)
+	random := rand.New(rand.NewPCG(20261130, 7))
+	start := a.Clock.Now().Add(-14 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
+	events := stream(random, start, 400)
+	send(x, events)
+	r := newReference(events)
+	chosen := map[string]bool{}
+	for i := range events {
+		if e := &events[i]; e.name == "e1" && e.props["$bot"] != true && e.props["plan"] == "pro" {
+			chosen[r.person(e)] = true
+		}
+	}
+	delete(chosen, "")
+	var theirs []did
+	for i := range events {
+		if p := r.person(&events[i]); chosen[p] {
+			theirs = append(theirs, events[i])
+		}
+	}
+	send(alone, theirs)
+	where := object{"op": "did", "event": "e1", "filter": object{"op": "eq", "prop": "plan", "value": "pro"}}
+	id := liveCohort(x, "Pros", where)
+	for i := range 40 {
+		q := randomTrends(random, start)
+		ask := func(of *apptest.Tenant, change func(object)) *trendsAnswer {
+			body := q.body()
+			body["project_id"] = of.ProjectID
+			change(body)
+			var answer trendsAnswer
+			of.Do("POST", "/v1/insights/trends", body).Want(200).JSON(&answer)
+			return &answer
+		}
+		want := ask(alone, func(object) {})
+		got := ask(x, func(body object) { body["people"] = where })
+		compare := func(what string, got, want []trendsLine) {
+			for k := range want {
+				if got[k].String() != want[k].String() {
+					t.Fatalf("question %d, %s, series %d, %+v:\n got %s\nwant %s", i, what, k, q.lines[k], got[k].String(), want[k].String())
+				}
+			}
+		}
+		compare("all", got.Series, want.Series)
+		if len(got.Groups) != len(want.Groups) || !strings.Contains(got.Meta.Definition, "are considered") {
+			t.Fatalf("question %d: %d groups, want %d; %s", i, len(got.Groups), len(want.Groups), got.Meta.Definition)
+		}
+		for k := range want.Groups {
+			compare(string(want.Groups[k].Values), got.Groups[k].Series, want.Groups[k].Series)
+		}
+		cohorts := ask(x, func(body object) { body["breakdown"] = []any{object{"by": "cohorts", "cohorts": []any{"Pros"}}} })
+		if len(cohorts.Groups) != 1 || canonical(cohorts.Groups[0].Values) != fmt.Sprintf(`[{"cohort":"Pros","value":%q}]`, id) {
+			t.Fatalf("question %d: groups %+v", i, cohorts.Groups)
+		}
+		compare("the cohort", cohorts.Groups[0].Series, want.Series)
+		if i > 8 {
+			continue
+		}
+		question := q.body()
+		question["kind"], question["as_of"] = "trends", cohorts.Meta.AsOf
+		question["breakdown"] = []any{object{"by": "cohorts", "cohorts": []any{"Pros"}}}
+		var behind struct{ Items []struct{ Person string } }
+		x.Do("POST", "/v1/insights/people", object{"project_id": x.ProjectID, "question": question, "limit": 1000,
+			"at": object{"series": 0, "groups": []any{object{"value": id}}}}).Want(200).JSON(&behind)
+		_, people := newReference(theirs).measure(q, &q.lines[0], q.from, q.to, func(*did) bool { return true })
+		if len(behind.Items) != len(people) {
+			t.Errorf("question %d: %d people behind the cohort, want %q", i, len(behind.Items), people)
+		}
 	}
 }

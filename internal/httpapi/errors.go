@@ -53,6 +53,9 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, base stri
 		zero, rejected := int32(0), int32(contract.Errors(p.Fields).Items())
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
+	if p.Version > 0 {
+		out.Version = &p.Version
+	}
 	c.Response().WriteHeader(kind.Status)
 	if sentMethod(c.Request()) == http.MethodHead {
 		return

@@ -84,7 +84,7 @@ func (g *Generator) Request(path, method string, item *openapi3.PathItem, broken
 			query[p.Name] = text
 		case openapi3.ParameterInHeader:
 			if p.Name != "Content-Encoding" || broken { // what it says must be true of the body
-				r.Header[p.Name] = strings.Map(visible, text[0])
+				r.Header[p.Name] = strings.TrimSpace(strings.Map(visible, text[0])) // the space around a value is none of it
 			}
 		}
 	}

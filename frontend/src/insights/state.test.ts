@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { instantsOf, unitBefore } from '../query/range';
 import { bodyOf, isComplete } from './body';
+import type { SavedQuestion } from '@nimbus-analytics/sdk';
+import { stateOfSaved } from './saved';
 import { asKind, eventsOf, parseInsight, type BehaviourState, type FunnelState, type InsightState } from './state';
 import { titleOf } from './text';
 
@@ -49,6 +51,20 @@ it('asks for paths as their address says', () => {
   expect(asked({ kind: 'paths', start: { event: 'sign_up' }, end: { node: '/thanks' }, depth: 4, top: 8, count: 'totals', window: 60, node: 'page', exclude: ['/health'], repeats: true })).toEqual({
     kind: 'paths', ...span, start: { event: 'sign_up' }, end: { node: '/thanks' }, depth: 4, top: 8, count: 'totals', window_seconds: 60, node_prop: 'page', exclude: ['/health'], collapse: false,
   });
+});
+it('opens a saved question as it was asked', () => {
+  const cohort = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
+  for (const address of [
+    { kind: 'funnel', steps: [{ event: 'a' }, { event: 'b', optional: true }, { event: 'c' }], window: 60, order: 'any', by: 'prop:plan', of: 'last', view: 'series', cohort },
+    { kind: 'retention', start: { event: 'a' }, starts: 'recurring', mode: 'streak', by: 'prop:plan', top: 3 },
+    { kind: 'lifecycle', event: 'a', bucket: '1w' },
+    { kind: 'paths', end: { node: '/' }, node: 'page', repeats: true, top: 8 },
+    { kind: 'sessions', by: 'prop:page' },
+  ]) {
+    const question = bodyOf(read(address), now);
+    expect(bodyOf(stateOfSaved(question as SavedQuestion) as BehaviourState, now)).toEqual(question);
+  }
+  expect(stateOfSaved({ kind: 'metrics' } as SavedQuestion)).toBeUndefined();
 });
 it('leaves out of an address what it does not understand', () => {
   expect(read({ kind: 'funnel', steps: 'all', window: -1, order: 'ordered', count: 'users', by: 'name', hold: [1], of: 0, at: 3 })).toEqual({ kind: 'funnel', range: '30d', tz: 'UTC', steps: [{}, {}] });

@@ -1,10 +1,13 @@
-import type { ReportQuestion } from '@nimbus-analytics/sdk';
-import { expect, it } from 'vitest';
+import type { MetricsInsight } from '@nimbus-analytics/sdk';
+import { beforeEach, expect, it } from 'vitest';
+import { projectZone } from '../prefs';
 import { rangeOf } from './range';
 import { differs, reportOf, stateOf } from './report';
 import { parseExplore } from './search';
 
 const view = { chart: 'bar', compare: true } as const;
+
+beforeEach(() => projectZone.set('Asia/Kathmandu'));
 
 it('comes back as it was saved', () => {
   const filter = { op: 'and', filters: [{ op: 'gte', prop: 'amount', value: 50 }, { op: 'not', filter: { op: 'in', prop: 'plan', values: ['pro', 1] } }] };
@@ -24,28 +27,36 @@ it('comes back as it was saved', () => {
 });
 
 it('reads what other programs saved, by the defaults of the contract', () => {
-  expect(stateOf({ question: {}, view: { chart: 'line' } })).toEqual({ range: '24h', tz: 'UTC' });
+  expect(stateOf({ question: { kind: 'metrics' }, view: { chart: 'line' } })).toEqual({ range: '24h', tz: 'Asia/Kathmandu' });
   expect(rangeOf({ bucket: '15m', limit: 7 })).toEqual({ range: '105min', bucket: '15m' });
   expect(rangeOf({ bucket: '1m', limit: 9999 })).toEqual({ range: '9999min', bucket: '1m' });
   expect(rangeOf({ bucket: '5m', limit: 5001 })).toEqual({ range: '25005min', bucket: '5m' });
   expect(rangeOf({ bucket: '1d', from: '2026-01-01T00:00:00Z' }, () => Date.parse('2026-01-08T00:00:00Z'))).toEqual({ from: '2026-01-01T00:00:00Z', to: '2026-01-08T00:00:00.000Z' });
 });
 
+it('draws a line where another program saved a view of its own', () => {
+  const question = { kind: 'metrics' as const };
+  for (const view of [{}, { chart: 'pie', compare: 'yes' }, { chart: 3 }]) expect(stateOf({ question, view })).toEqual({ range: '24h', tz: 'Asia/Kathmandu' });
+});
+
 it('tells a change from an order of members', () => {
-  const question: ReportQuestion = { bucket: '1d', limit: 30, tz: 'UTC', filter: { op: 'eq', prop: 'plan', value: 'pro' } };
+  const question: MetricsInsight = { kind: 'metrics', bucket: '1d', limit: 30, tz: 'UTC', filter: { op: 'eq', prop: 'plan', value: 'pro' } };
   const state = stateOf({ question, view });
-  expect(differs(state, { question: { filter: { value: 'pro', prop: 'plan', op: 'eq' }, tz: 'UTC', limit: 30, bucket: '1d' }, view })).toBe(false);
+  expect(differs(state, { question: { kind: 'metrics', filter: { value: 'pro', prop: 'plan', op: 'eq' }, tz: 'UTC', limit: 30, bucket: '1d' }, view })).toBe(false);
   expect(differs({ ...state, compare: undefined }, { question, view })).toBe(true);
   expect(differs({ ...state, range: '7d' }, { question, view })).toBe(true);
   expect(differs({ ...state, measure: 'sum' }, { question, view })).toBe(true);
   const days = { from: '2026-10-01T00:00:00.000Z', to: '2026-10-08T00:00:00.000Z' };
-  expect(differs({ ...days, tz: 'UTC' }, { question: { bucket: '1d', tz: 'UTC', from: '2026-10-01T00:00:00Z', to: '2026-10-08T00:00:00Z' }, view: { chart: 'line' } })).toBe(false);
+  expect(differs({ ...days, tz: 'UTC' }, { question: { kind: 'metrics', bucket: '1d', tz: 'UTC', from: '2026-10-01T00:00:00Z', to: '2026-10-08T00:00:00Z' }, view: { chart: 'line' } })).toBe(false);
 });
 
 it('marks a report that it cannot show as it was saved', () => {
-  const changes = (question: ReportQuestion) => differs(stateOf({ question, view }), { question, view });
+  const changes = (asked: Omit<MetricsInsight, 'kind'>) => {
+    const question: MetricsInsight = { kind: 'metrics', ...asked };
+    return differs(stateOf({ question, view }), { question, view });
+  };
   expect(changes({ bucket: '1d', to: '2026-01-01T00:00:00Z' })).toBe(true);
   expect(changes({ bucket: '1d', from: '2026-01-01T00:00:00Z' })).toBe(true); // up to the time at which it is asked
   expect(changes({ bucket: '1mo', limit: 9999 })).toBe(true);
-  expect([{}, { names: [] }, { limit: 7, breakdown: 'name', top: 10 }, { bucket: '1mo', limit: 1 }].map((q) => changes(q as ReportQuestion))).toEqual([false, false, false, false]);
+  expect([{}, { names: [] }, { limit: 7, breakdown: 'name', top: 10 }, { bucket: '1mo', limit: 1 }].map((q) => changes(q as Omit<MetricsInsight, 'kind'>))).toEqual([false, false, false, false]);
 });

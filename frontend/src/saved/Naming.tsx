@@ -7,7 +7,7 @@ export interface Named {
   description: string;
 }
 
-/** Asks for the name and the description of a report or a board. */
+/** Asks for the name and the description of an insight or a board. */
 export function Naming({ title, action, placeholder, busy, error, conflict, onSubmit, onClose, ...old }: Named & { title: string; action: string; placeholder?: string; busy: boolean; error: unknown; conflict?: ReactNode; onSubmit: (named: Named) => void; onClose: () => void }) {
   const [name, setName] = useState(old.name);
   const [description, setDescription] = useState(old.description);

@@ -1,5 +1,5 @@
-/** Deletes a report when the time to undo it is over. Until then it is only out of sight. */
-import { deleteReport, NimbusError, type Report } from '@nimbus-analytics/sdk';
+/** Deletes an insight when the time to undo it is over. Until then it is only out of sight. */
+import { deleteInsight, NimbusError, type SavedInsight } from '@nimbus-analytics/sdk';
 import { useSyncExternalStore } from 'react';
 import { queryClient } from '../api';
 import { signal } from '../lib/signal';
@@ -13,25 +13,25 @@ function set(id: string, goes: boolean) {
   notify();
 }
 
-/** The ids of the reports that are about to be deleted. */
+/** The ids of the insights that are about to be deleted. */
 export const useGoing = () => useSyncExternalStore(watch, () => going);
 
-export function removeReport(project_id: string, report: Report) {
-  set(report.id, true);
-  toast(m.reports.removed(report.name), {
-    undo: () => set(report.id, false),
-    after: () => void remove(project_id, report),
+export function removeInsight(project_id: string, insight: SavedInsight) {
+  set(insight.id, true);
+  toast(m.reports.removed(insight.name), {
+    undo: () => set(insight.id, false),
+    after: () => void remove(project_id, insight),
   });
 }
 
-async function remove(project_id: string, report: Report) {
+async function remove(project_id: string, insight: SavedInsight) {
   try {
     // keepalive: it is done too when the page is being left.
-    await deleteReport({ path: { project_id, report_id: report.id }, keepalive: true });
-    await queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
+    await deleteInsight({ path: { project_id, insight_id: insight.id }, keepalive: true });
+    await queryClient.invalidateQueries({ queryKey: [{ tags: ['Saved'] }] });
   } catch (error) {
-    if (!(error instanceof NimbusError) || error.status !== 404) toast(m.reports.notRemoved(report.name));
+    if (!(error instanceof NimbusError) || error.status !== 404) toast(m.reports.notRemoved(insight.name));
   } finally {
-    set(report.id, false);
+    set(insight.id, false);
   }
 }

@@ -9,7 +9,7 @@ import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { opened } from '../lib/misread';
 import { m } from '../messages';
 import { nav } from '../nav';
-import { applyTheme, lastProject, themePref } from '../prefs';
+import { applyTheme, lastProject, projectZone, themePref } from '../prefs';
 import { Failure, IconButton, Notice, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
 import { commandKey, themes } from './appearance';
 import { Brand } from './Brand';
@@ -29,6 +29,7 @@ export function Frame() {
 }
 
 export function Shell() {
+  const router = useRouter();
   const projectId = useProjectId();
   const project = useProject();
   const account = useAccount();
@@ -41,8 +42,12 @@ export function Shell() {
   const open = openAt === path;
   const closeOnEscape = (e: KeyboardEvent) => e.key === 'Escape' && setOpenAt(undefined);
   useEffect(() => {
-    if (project) lastProject.set(project.id);
-  }, [project]);
+    if (!project) return;
+    lastProject.set(project.id);
+    if (projectZone.get() === project.time_zone) return;
+    projectZone.set(project.time_zone);
+    void router.invalidate(); // the address was read with another zone
+  }, [project, router]);
 
   return (
     <>

@@ -45,16 +45,23 @@ const (
 	WriteKeyCreate   Action = "write_key.create"
 	WriteKeyUpdate   Action = "write_key.update"
 	WriteKeyDelete   Action = "write_key.delete"
-	ReportCreate     Action = "report.create"
-	ReportUpdate     Action = "report.update"
-	ReportDelete     Action = "report.delete"
 	CohortCreate     Action = "cohort.create"
 	CohortUpdate     Action = "cohort.update"
 	CohortPeople     Action = "cohort.people"
 	CohortDelete     Action = "cohort.delete"
+	InsightCreate    Action = "insight.create"
+	InsightUpdate    Action = "insight.update"
+	InsightDelete    Action = "insight.delete"
 	BoardCreate      Action = "board.create"
 	BoardUpdate      Action = "board.update"
 	BoardDelete      Action = "board.delete"
+
+	AnnotationCreate  Action = "annotation.create"
+	AnnotationUpdate  Action = "annotation.update"
+	AnnotationDelete  Action = "annotation.delete"
+	CustomEventCreate Action = "custom_event.create"
+	CustomEventUpdate Action = "custom_event.update"
+	CustomEventDelete Action = "custom_event.delete"
 )
 
 // Entry is one thing that was done.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/text/currency"
 
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
@@ -31,10 +32,25 @@ func CalendarOf(ctx context.Context, pool *pgxpool.Pool, projectID uuid.UUID) (C
 	return newStore(pool).calendar(ctx, projectID)
 }
 
-// checkZone refuses what is no time zone, which the contract cannot say.
-func checkZone(name string) error {
-	if _, ok := zone.Load(name); !ok {
-		return problem.Field(contract.InBody, "/time_zone", zone.Code, zone.Advice)
+// codeCurrency is the code of what is no currency.
+const codeCurrency = "currency"
+
+// check refuses what is no time zone and what is no currency, which the contract cannot say; nil is not given.
+func check(timeZone, code *string) error {
+	var bad []contract.FieldError
+	if timeZone != nil {
+		if _, ok := zone.Load(*timeZone); !ok {
+			bad = append(bad, contract.FieldError{In: contract.InBody, Pointer: "/time_zone", Code: zone.Code, Detail: zone.Advice, Item: -1})
+		}
+	}
+	if code != nil {
+		if _, err := currency.ParseISO(*code); err != nil {
+			bad = append(bad, contract.FieldError{In: contract.InBody, Pointer: "/currency", Code: codeCurrency,
+				Detail: "must be the code of a currency in ISO 4217, such as EUR", Item: -1})
+		}
+	}
+	if len(bad) > 0 {
+		return problem.Invalid(bad...)
 	}
 	return nil
 }

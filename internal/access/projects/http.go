@@ -34,6 +34,9 @@ func (a *API) CreateProject(ctx context.Context, req api.CreateProjectRequestObj
 	if req.Body.WeekStart != nil {
 		settings.WeekStart = string(*req.Body.WeekStart)
 	}
+	if req.Body.Currency != nil {
+		settings.Currency = *req.Body.Currency
+	}
 	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, settings)
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (a *API) GetProject(ctx context.Context, req api.GetProjectRequestObject) (
 // UpdateProject changes a project.
 func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObject) (api.UpdateProjectResponseObject, error) {
 	change := Change{Name: req.Body.Name, Description: req.Body.Description, DataRetentionDays: req.Body.DataRetentionDays,
-		TimeZone: req.Body.TimeZone, WeekStart: (*string)(req.Body.WeekStart)}
+		TimeZone: req.Body.TimeZone, WeekStart: (*string)(req.Body.WeekStart), Currency: req.Body.Currency}
 	project, err := a.projects.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, change)
 	if err != nil {
 		return nil, err
@@ -253,7 +256,7 @@ func apiMember(m Member) api.Member {
 func apiProject(p Project) api.Project {
 	return api.Project{
 		ID: p.ID, Name: p.Name, Description: p.Description, DataRetentionDays: p.DataRetentionDays,
-		TimeZone: p.TimeZone, WeekStart: api.WeekStart(p.WeekStart), Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
+		TimeZone: p.TimeZone, WeekStart: api.WeekStart(p.WeekStart), Currency: p.Currency, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }

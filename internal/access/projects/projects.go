@@ -91,7 +91,8 @@ func (p *Projects) OnPurge(remove func(ctx context.Context, project uuid.UUID) e
 type Settings struct {
 	Name              string
 	Description       string
-	DataRetentionDays int32 // after which events are pruned; 0: never
+	DataRetentionDays int32  // after which events are pruned; 0: never
+	Currency          string // of its sums of money, by ISO 4217; USD when empty
 	Calendar
 }
 
@@ -109,8 +110,8 @@ type Project struct {
 func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
 	var project Project
 	var pair Pair
-	settings.Calendar = settings.orUsual()
-	if err := checkZone(settings.TimeZone); err != nil {
+	settings.Calendar, settings.Currency = settings.orUsual(), cmp.Or(settings.Currency, "USD")
+	if err := check(&settings.TimeZone, &settings.Currency); err != nil {
 		return project, pair, err
 	}
 	err := postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
@@ -145,6 +146,7 @@ func diffSettings(c audit.Changes, before, after Settings) {
 	c.Diff("data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
 	c.Diff("time_zone", before.TimeZone, after.TimeZone)
 	c.Diff("week_start", before.WeekStart, after.WeekStart)
+	c.Diff("currency", before.Currency, after.Currency)
 }
 
 // Get returns one project.
@@ -168,15 +170,14 @@ type Change struct {
 	DataRetentionDays *int32
 	TimeZone          *string
 	WeekStart         *string
+	Currency          *string
 }
 
 // Update changes a project and returns it as it is then.
 func (p *Projects) Update(ctx context.Context, accountID, projectID uuid.UUID, change Change) (Project, error) {
 	var project Project
-	if change.TimeZone != nil {
-		if err := checkZone(*change.TimeZone); err != nil {
-			return project, err
-		}
+	if err := check(change.TimeZone, change.Currency); err != nil {
+		return project, err
 	}
 	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := p.store.project(ctx, tx, accountID, projectID)

@@ -31,7 +31,7 @@ func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} 
 func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, settings Settings) error {
 	err := s.q.ProjectCreate(ctx, tx, db.ProjectCreateParams{
 		ID: id, Name: settings.Name, Description: settings.Description, DataRetentionDays: settings.DataRetentionDays,
-		TimeZone: settings.TimeZone, WeekStart: settings.WeekStart,
+		TimeZone: settings.TimeZone, WeekStart: settings.WeekStart, Currency: settings.Currency,
 	})
 	if err != nil {
 		return fmt.Errorf("create project: %w", err)
@@ -63,7 +63,7 @@ func projectOf(row db.ProjectsForAccountRow) Project {
 	return Project{
 		ID: row.ID,
 		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays,
-			Calendar: Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}},
+			Calendar: Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}, Currency: row.Currency},
 		Role: auth.Role(row.Role), APIKeyID: row.APIKeyID,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
@@ -72,7 +72,7 @@ func projectOf(row db.ProjectsForAccountRow) Project {
 func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, change Change) error {
 	err := s.q.ProjectUpdate(ctx, tx, db.ProjectUpdateParams{
 		ID: id, Name: change.Name, Description: change.Description, DataRetentionDays: change.DataRetentionDays,
-		TimeZone: change.TimeZone, WeekStart: change.WeekStart,
+		TimeZone: change.TimeZone, WeekStart: change.WeekStart, Currency: change.Currency,
 	})
 	if err != nil {
 		return fmt.Errorf("update project: %w", err)

@@ -20,10 +20,11 @@ type chunk struct {
 	header *parts.Header
 	data   [][]byte // by column; nil where it was not asked for
 
-	reader  *reader
-	persons []uint32
-	times   []int64
-	decoded []bool // of props
+	reader   *reader
+	persons  []uint32
+	times    []int64
+	decoded  []bool // of props
+	resolved bool   // persons are those after links and merges
 }
 
 // reader reads chunks for one worker and keeps the memory they are decoded into.
@@ -261,13 +262,14 @@ func (c *chunk) considered() (rowSet, error) {
 	return out, nil
 }
 
-// people returns who did each row after links and merges. It is to be called once of a chunk.
+// people returns who did each row after links and merges.
 func (c *chunk) people() ([]uint32, error) {
 	persons, err := c.allPersons()
 	plan := c.reader.plan
-	if err != nil || len(plan.moved) == 0 {
+	if err != nil || len(plan.moved) == 0 || c.resolved {
 		return persons, err
 	}
+	c.resolved = true
 	id := plan.identity
 	if !plan.splits(c.info) {
 		for i, no := range persons {

@@ -149,8 +149,9 @@ func newMeasurer(m *Measure, p *plan, source Source, limit int64) *measurer {
 
 // columns are those that the measure needs of a chunk.
 func (w *measurer) columns(columns []int, h *parts.Header, c *parts.Chunk) ([]int, error) {
-	splits := w.m.Statistic == Persons && w.plan.splits(c)
-	if w.m.Statistic == Persons {
+	people := w.m.Statistic == Persons || w.m.Only != nil
+	splits := people && w.plan.splits(c)
+	if people {
 		columns = append(columns, parts.ColPerson)
 	}
 	first, last := w.bucketsOf(c)

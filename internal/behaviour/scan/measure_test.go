@@ -62,6 +62,9 @@ func (b *brute) measure(events []parts.Event, m *scan.Measure) map[string]answer
 		if e.TS < m.From || e.TS >= m.To || m.AsOf != 0 && (e.TS >= m.AsOf || e.Received >= m.AsOf) || !b.considered(e) {
 			continue
 		}
+		if no := b.person(e); m.Only != nil && (no == 0 || !m.Only.Has(no)) {
+			continue
+		}
 		if m.OnlyMarked && !slices.ContainsFunc(m.Matchers, func(x scan.Matcher) bool {
 			return (len(x.Names) == 0 || slices.Contains(x.Names, e.Name)) && b.fits(x.Filter, e)
 		}) {
@@ -242,6 +245,7 @@ func TestMeasuresAreThoseOfABruteForceReading(t *testing.T) {
 		if random.IntN(2) == 0 {
 			m.By = randomBreakdown(random)
 		}
+		m.Only = q.Only
 		if m.Matchers = q.Matchers; len(m.Matchers) > 0 {
 			m.OnlyMarked = true
 		}

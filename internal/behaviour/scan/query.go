@@ -31,8 +31,8 @@ type Query struct {
 	SessionProp string
 
 	Identity *behaviour.Identity // nil: every number is a person of its own
-	// Only are the people that People considers, after links and merges; everybody when it is nil. Others take no memory and
-	// little time.
+	// Only are the people considered, after links and merges; everybody, and what nobody did, when it is nil. Others take no
+	// memory and little time. Presence considers everybody.
 	Only *behaviour.Set
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64

@@ -76,6 +76,9 @@ func (w *measurer) sort(c *chunk) (bool, error) {
 		return false, err
 	}
 	rows = both(rows, marked)
+	if rows, err = w.asked(c, rows); err != nil {
+		return false, err
+	}
 	if t.all = rows == nil; !t.all {
 		if t.selected = rows.list(t.selected[:0]); len(t.selected) == 0 {
 			return false, nil
@@ -120,6 +123,30 @@ func (w *measurer) marked(c *chunk) (rowSet, error) {
 		}
 	}
 	return out, nil
+}
+
+// asked leaves out the rows of people who are not considered, and those of nobody; nil stands for all.
+func (w *measurer) asked(c *chunk, rows rowSet) (rowSet, error) {
+	if w.m.Only == nil {
+		return rows, nil
+	}
+	persons, err := c.people()
+	if err != nil {
+		return nil, err
+	}
+	if rows == nil {
+		rows = newRows(c.info.Rows, true)
+	}
+	last, asked := uint32(0), false
+	for i, no := range persons {
+		if no != last {
+			last, asked = no, no != 0 && w.m.Only.Has(no)
+		}
+		if !asked {
+			rows[i>>6] &^= 1 << (i & 63)
+		}
+	}
+	return rows, nil
 }
 
 // bucketRows says in which bucket each time is. Times out of the bounds, whose rows are not considered, are in the

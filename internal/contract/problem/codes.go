@@ -39,7 +39,7 @@ const (
 	CodeIdempotencyRunning    Code = "idempotency_in_progress"
 	CodeIdempotencyReused     Code = "idempotency_key_reused"
 	CodeVersionConflict       Code = "version_conflict"
-	CodeCohortInUse           Code = "cohort_in_use"
+	CodeInUse                 Code = "in_use"
 	CodeBodyTooLarge          Code = "body_too_large"
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
 	CodeUnsupportedEncoding   Code = "unsupported_encoding"
@@ -102,8 +102,8 @@ var kinds = []Kind{
 	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
 	{CodeLastOwner, http.StatusConflict, "A project needs an owner", "Make another member owner first, or delete the project."},
 	{CodeLastOperator, http.StatusConflict, "A server keeps an operator", "Make another account an operator first."},
-	{CodeCohortInUse, http.StatusConflict, "The cohort is used", "Change what the detail names first, or delete the cohort with force=true: what uses it is refused until it is changed."},
 	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Retry after Retry-After seconds: the answer is then that of the first request."},
+	{CodeInUse, http.StatusConflict, "Something else is made of it", "Change or delete what the detail names first."},
 	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
 	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit holds before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},

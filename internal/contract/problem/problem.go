@@ -19,6 +19,7 @@ type Error struct {
 	Detail     string                // what went wrong this time and what to do; shown to the caller
 	Fields     []contract.FieldError // every bad field
 	RetryAfter time.Duration         // for 429 and 503; whole seconds, rounded up
+	Version    int64                 // for version_conflict: the one that is there
 	Cause      error                 // logged, never shown
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
 	// Cohorts returns the saved cohorts of a project, for the questions that name one.
 	Cohorts func(ctx context.Context, project uuid.UUID) ([]Cohort, error)
+	// CustomEvents returns the custom events of a project, for the questions that name one.
+	CustomEvents func(ctx context.Context, project uuid.UUID) ([]CustomEvent, error)
 	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
 	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }
@@ -135,7 +137,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 	}
 	var underWay atomic.Bool
 	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets) }
-	all, err := pass(ctx, o.s, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
+	all, err := pass(ctx, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
 		if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, o.r.query.From) {
 			underWay.Store(true)
 		}
@@ -152,7 +154,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 
 // pass hands everybody of a scan to operators, whom it asks for one a worker, and merges them. Those whom ok is false of it leaves
 // out; nil is true of everybody.
-func pass[T operator[T]](ctx context.Context, s *Service, v *behaviour.View, q *scan.Query, o *outcome, fresh func() T,
+func pass[T operator[T]](ctx context.Context, v *behaviour.View, q *scan.Query, o *outcome, fresh func() T,
 	ok func(*behaviour.Person) bool) (T, error) {
 	for _, h := range v.Headers {
 		for i := range h.Chunks {

@@ -88,7 +88,7 @@ func (s *Service) audience(ctx context.Context, v *behaviour.View, a *audience, 
 	found := cohorts.NewSets(a.wheres)
 	if q := a.resolver.query; q.From < q.To {
 		q.Identity, q.Memory = id, s.o.Memory
-		if found, err = pass(ctx, s, v, &q, o, func() *cohorts.Sets { return cohorts.NewSets(a.wheres) }, nil); err != nil {
+		if found, err = pass(ctx, v, &q, o, func() *cohorts.Sets { return cohorts.NewSets(a.wheres) }, nil); err != nil {
 			return nil, nil, err
 		}
 	}

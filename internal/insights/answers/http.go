@@ -22,8 +22,9 @@ type API struct {
 	s *Service
 	// Of the project in question, from begin on.
 	home    query.Home
-	now     time.Time                // the moment of a question that names none
-	cohorts func() ([]Cohort, error) // its saved cohorts
+	now     time.Time                     // the moment of a question that names none
+	cohorts func() ([]Cohort, error)      // its saved cohorts
+	custom  func() ([]CustomEvent, error) // its custom events
 }
 
 // NewAPI returns the operations.
@@ -38,18 +39,19 @@ type ask struct {
 	outcome outcome
 }
 
-// begin returns the operations on one project, whose calendar they know. Its cohorts are read when a question names one.
+// begin returns the operations on one project, whose calendar they know. Its cohorts and custom events are read when a
+// question names one.
 func (a *API) begin(ctx context.Context, project uuid.UUID) (*API, *ask, error) {
 	begun := &ask{project: project, began: a.s.o.Now()}
 	home, err := a.s.o.Home(ctx, project)
-	return &API{s: a.s, home: home, now: begun.began, cohorts: sync.OnceValues(func() ([]Cohort, error) {
-		return a.s.o.Cohorts(ctx, project)
-	})}, begun, err
+	cohorts := sync.OnceValues(func() ([]Cohort, error) { return a.s.o.Cohorts(ctx, project) })
+	custom := sync.OnceValues(func() ([]CustomEvent, error) { return a.s.o.CustomEvents(ctx, project) })
+	return &API{s: a.s, home: home, now: begun.began, cohorts: cohorts, custom: custom}, begun, err
 }
 
 func (a *API) resolver(at string) *resolver {
 	r := newResolver(at)
-	r.home = a.home
+	r.home, r.custom = a.home, a.custom
 	return r
 }
 
@@ -102,13 +104,26 @@ func (r *resolver) framed(from, to time.Time, tz *string, week *api.WeekStart, a
 	return &frame{from: from, to: to, tz: when.TZ, weekStart: string(when.WeekStart), asOf: asOf, includeBots: value(bots), filter: r.filter("filter", filter)}
 }
 
-// step reads a step.
-func (r *resolver) step(field string, event *string, filter *api.MetricsFilter) uint64 {
-	var names []string
-	if event != nil {
-		names = []string{*event}
+// step reads a step: the condition, and how the definition names it.
+func (r *resolver) step(field string, event *string, custom *api.CustomEventID, filter *api.MetricsFilter) (marks uint64, label string) {
+	fits := r.filter(below(field, "filter"), filter)
+	switch {
+	case event != nil && custom != nil:
+		r.refuse(below(field, "custom_event"), query.CodeConflict, "cannot be combined with event")
+	case custom != nil:
+		return r.customEvent(below(field, "custom_event"), *custom, fits)
+	case event != nil:
+		return r.mark(field, []string{*event}, fits), *event
 	}
-	return r.mark(field, names, r.filter(field+"/filter", filter))
+	return r.mark(field, nil, fits), "anything"
+}
+
+// below is the pointer of a member of a field; of the question itself where there is no field.
+func below(field, member string) string {
+	if field == "" {
+		return member
+	}
+	return field + "/" + member
 }
 
 // filter reads a tree of conditions.

@@ -19,8 +19,8 @@ func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, erro
 	r := a.resolver(at)
 	l := &lifecycleAsk{resolver: r}
 	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &l.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
-	l.question = activity.LifecycleQuestion{Active: r.active(v.Event), AsOf: l.scope.asOf}
+	r.audience(a, &l.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	l.question = activity.LifecycleQuestion{Active: r.active(v.Event, v.CustomEvent), AsOf: l.scope.asOf}
 	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, 1) {
 		l.question.Cut(c, l.scope.Range)
 		within(&r.query, l.question.Reads())
@@ -29,9 +29,10 @@ func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, erro
 	return l, r.err()
 }
 
-// active is the condition of being active: the event, or any.
-func (r *resolver) active(event *string) activity.Step {
-	return activity.Step{Marks: r.step("event", event, nil), Label: label(event)}
+// active is the condition of being active: the event or custom event, or any.
+func (r *resolver) active(event *string, custom *api.CustomEventID) activity.Step {
+	marks, label := r.step("", event, custom, nil)
+	return activity.Step{Marks: marks, Label: label}
 }
 
 // AskLifecycle serves POST /v1/insights/lifecycle.
@@ -98,8 +99,8 @@ func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, e
 	r := a.resolver(at)
 	s := &stickinessAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &s.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
-	s.question = activity.StickinessQuestion{Active: r.active(v.Event)}
+	r.audience(a, &s.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	s.question = activity.StickinessQuestion{Active: r.active(v.Event, v.CustomEvent)}
 	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, 1) {
 		s.question.Cut(c, s.scope.Range)
 		within(&r.query, s.question.Reads())
@@ -154,8 +155,8 @@ func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
 	r := a.resolver(at)
 	u := &uniquesAsk{resolver: r}
 	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &u.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
-	u.question = activity.UniquesQuestion{Active: r.active(v.Event), Range: u.scope.Range}
+	r.audience(a, &u.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	u.question = activity.UniquesQuestion{Active: r.active(v.Event, v.CustomEvent), Range: u.scope.Range}
 	if v.Bucket != nil {
 		if c := u.scope.calendar(string(*v.Bucket), ""); r.periods(c, u.scope.Range, 1) {
 			u.question.Bounds = c.Bounds(u.scope.Range)

@@ -70,7 +70,7 @@ func (c *cohortAsk) ready() error {
 }
 
 // audience reads whom a question considers, and the cohorts that it is broken down by.
-func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, groups []string, bots *bool) {
+func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, field string, groups []string, bots *bool) {
 	if people == nil && len(groups) == 0 {
 		return
 	}
@@ -82,7 +82,7 @@ func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, groups [
 	}
 	for i, ref := range groups {
 		c.count = 0
-		found, where := c.in("breakdown/cohorts/"+strconv.Itoa(i), ref)
+		found, where := c.in(field+"/"+strconv.Itoa(i), ref)
 		r.who.groups, r.who.wheres = append(r.who.groups, found), append(r.who.wheres, where)
 	}
 	r.bad, r.fault = append(r.bad, c.bad...), c.fault
@@ -206,17 +206,20 @@ func (c *clauses) clause(field string, v *api.CohortClause, depth int) (out coho
 	case api.ClauseNot:
 		out.Op, out.Clauses = cohorts.Not, []cohorts.Clause{c.clause(field+"/clause", &v.Clause, depth+1)}
 	case api.ClauseDid:
-		out = cohorts.Clause{Op: cohorts.Did, Marks: c.step(field, v.Event, v.Filter), Times: c.times(field+"/times", v.Times), Label: label(v.Event)}
+		out = cohorts.Clause{Op: cohorts.Did, Times: c.times(field+"/times", v.Times)}
+		out.Marks, out.Label = c.step(field, v.Event, v.CustomEvent, v.Filter)
 		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 	case api.ClauseFirst:
-		out = cohorts.Clause{Op: cohorts.First, Marks: c.step(field, v.Event, v.Filter), Label: label(v.Event)}
+		out = cohorts.Clause{Op: cohorts.First}
+		out.Marks, out.Label = c.step(field, v.Event, v.CustomEvent, v.Filter)
 		out.Within, out.WithinLabel = c.within(field+"/within", &v.Within)
 	case api.ClauseSequence:
 		out = cohorts.Clause{Op: cohorts.Sequence, Window: or(v.WindowSeconds, 7*24*3600) * query.Second}
 		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 		for i := range v.Steps {
-			at := field + "/steps/" + strconv.Itoa(i)
-			out.Steps = append(out.Steps, funnel.Step{Marks: c.step(at, v.Steps[i].Event, v.Steps[i].Filter), Label: label(v.Steps[i].Event)})
+			s := &v.Steps[i]
+			marks, label := c.step(field+"/steps/"+strconv.Itoa(i), s.Event, s.CustomEvent, s.Filter)
+			out.Steps = append(out.Steps, funnel.Step{Marks: marks, Label: label})
 		}
 	case api.ClauseIn:
 		_, out = c.in(field+"/cohort", v.Cohort)

@@ -3,6 +3,7 @@ package answers
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -43,7 +44,7 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 	if v.Breakdown != nil {
 		q.Breakdown, groups = f.breakdown(v.Breakdown, q)
 	}
-	r.audience(a, &f.scope, v.People, groups, v.IncludeBots)
+	r.audience(a, &f.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
 	if v.Histogram != nil {
 		for i, edge := range v.Histogram.Edges {
 			q.Edges = append(q.Edges, int64(edge*float64(query.Second)))
@@ -72,22 +73,20 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 
 func (f *funnelAsk) step(i int, v *api.FunnelStep, steps int, order funnel.Order) funnel.Step {
 	field := "steps/" + strconv.Itoa(i)
-	s := funnel.Step{Optional: value(v.Optional), Label: label(v.Event)}
+	s := funnel.Step{Optional: value(v.Optional)}
 	if len(v.AnyOf) > 0 {
-		if v.Event != nil || v.Filter != nil {
-			f.refuse(field+"/any_of", "conflict", "cannot be combined with event or filter")
+		if v.Event != nil || v.CustomEvent != nil || v.Filter != nil {
+			f.refuse(field+"/any_of", "conflict", "cannot be combined with event, custom_event or filter")
 		}
+		labels := make([]string, len(v.AnyOf))
 		for k := range v.AnyOf {
-			s.Marks |= f.resolver.step(field+"/any_of/"+strconv.Itoa(k), v.AnyOf[k].Event, v.AnyOf[k].Filter)
-			if k > 0 {
-				s.Label += " or "
-				s.Label += label(v.AnyOf[k].Event)
-			} else {
-				s.Label = label(v.AnyOf[k].Event)
-			}
+			o := &v.AnyOf[k]
+			marks, label := f.resolver.step(field+"/any_of/"+strconv.Itoa(k), o.Event, o.CustomEvent, o.Filter)
+			s.Marks, labels[k] = s.Marks|marks, label
 		}
+		s.Label = strings.Join(labels, " or ")
 	} else {
-		s.Marks = f.resolver.step(field, v.Event, v.Filter)
+		s.Marks, s.Label = f.resolver.step(field, v.Event, v.CustomEvent, v.Filter)
 	}
 	if s.Optional && (i == 0 || i == steps-1) {
 		f.refuse(field+"/optional", "conflict", "the first and the last step are never optional")
@@ -98,19 +97,12 @@ func (f *funnelAsk) step(i int, v *api.FunnelStep, steps int, order funnel.Order
 	return s
 }
 
-// label names a step in the definition.
-func label(event *string) string {
-	if event == nil {
-		return "anything"
-	}
-	return *event
-}
-
 func (f *funnelAsk) exclusion(i int, v *api.FunnelExclusion, q *funnel.Question) funnel.Exclusion {
 	field := "exclude/" + strconv.Itoa(i)
 	last := len(q.Steps)
 	from, to := int(or(v.From, 1)), int(or(v.To, int32(last)))
-	e := funnel.Exclusion{Marks: f.resolver.step(field, v.Event, v.Filter), From: from - 1, To: to - 1, Label: label(v.Event)}
+	e := funnel.Exclusion{From: from - 1, To: to - 1}
+	e.Marks, e.Label = f.resolver.step(field, v.Event, v.CustomEvent, v.Filter)
 	switch {
 	case to > last:
 		f.refuse(field+"/to", contract.CodeMaximum, "is no step: there are "+strconv.Itoa(last))

@@ -3,6 +3,7 @@ package answers
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -27,7 +28,7 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
 	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &p.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
+	r.audience(a, &p.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
 	prop := value(v.NodeProp)
 	if prop == "" {
 		p.column, p.nodes = r.names()
@@ -36,6 +37,10 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	}
 	if len(v.Events) > 0 {
 		p.listed = r.mark("events", v.Events, nil)
+	}
+	for i, id := range v.CustomEvents {
+		marks, _ := r.customEvent("custom_events/"+strconv.Itoa(i), id, nil)
+		p.listed |= marks
 	}
 	p.question = paths.Question{
 		Node: p.column, NodeLabel: prop, Range: p.scope.Range, Window: or(v.WindowSeconds, 30*24*3600) * query.Second,
@@ -55,9 +60,10 @@ func (p *pathsAsk) anchor(field string, v *api.Anchor, in *api.PathsInsight) *pa
 	case v == nil:
 		return nil
 	case v.Node == nil:
-		return &paths.Anchor{Marks: p.step(field, v.Event, v.Filter), Label: label(v.Event)}
-	case v.Event != nil || v.Filter != nil:
-		p.refuse(field+"/node", "conflict", "cannot be combined with event or filter")
+		marks, label := p.step(field, v.Event, v.CustomEvent, v.Filter)
+		return &paths.Anchor{Marks: marks, Label: label}
+	case v.Event != nil || v.CustomEvent != nil || v.Filter != nil:
+		p.refuse(field+"/node", "conflict", "cannot be combined with event, custom_event or filter")
 		return nil
 	}
 	anchor := &paths.Anchor{Label: *v.Node}
@@ -65,11 +71,28 @@ func (p *pathsAsk) anchor(field string, v *api.Anchor, in *api.PathsInsight) *pa
 		return anchor // a node that is left out is none
 	}
 	if prop := value(in.NodeProp); prop != "" {
-		anchor.Marks = p.mark(field, in.Events, &scan.Filter{Op: scan.Eq, Prop: prop, Values: []parts.Value{{Kind: parts.String, Text: *v.Node}}})
-	} else if len(in.Events) == 0 || slices.Contains(in.Events, *v.Node) {
-		anchor.Marks = p.mark(field, []string{*v.Node}, nil)
+		anchor.Marks = p.nodeEvents(field, in, "", &scan.Filter{Op: scan.Eq, Prop: prop, Values: []parts.Value{{Kind: parts.String, Text: *v.Node}}})
+	} else {
+		anchor.Marks = p.nodeEvents(field, in, *v.Node, nil)
 	}
 	return anchor
+}
+
+// nodeEvents is the condition of being an event that is a node, has the name, any when it is empty, and fits the filter.
+func (p *pathsAsk) nodeEvents(field string, in *api.PathsInsight, name string, filter *scan.Filter) (marks uint64) {
+	names := in.Events
+	if name != "" {
+		names = []string{name}
+	}
+	if len(in.Events) == 0 && len(in.CustomEvents) == 0 || len(in.Events) > 0 && (name == "" || slices.Contains(in.Events, name)) {
+		marks = p.mark(field, names, filter)
+	}
+	for _, id := range in.CustomEvents {
+		if e := p.customEventOf(id); e != nil {
+			marks |= p.anyPart(field, e, name, filter)
+		}
+	}
+	return marks
 }
 
 // AskPaths serves POST /v1/insights/paths.

@@ -33,6 +33,14 @@ type collected[T any] interface {
 	People() []behaviour.Member
 }
 
+// NoQuestion is the refusal of a question that cannot be read though it fits the contract: only its times can be the reason, because
+// a question under a question is kept as it was sent, and what reads it then knows no leap seconds.
+func NoQuestion() error { return noQuestion("") }
+
+func noQuestion(in string) error {
+	return problem.Field(contract.InBody, in+"/question", contract.CodeFormat, "must have no time with a leap second: write 23:59:59 for 23:59:60")
+}
+
 // AskPeople serves POST /v1/insights/people.
 func (a *API) AskPeople(ctx context.Context, request api.AskPeopleRequestObject) (api.AskPeopleResponseObject, error) {
 	a, begun, err := a.begin(ctx, request.Body.ProjectID)
@@ -123,7 +131,7 @@ func (a *API) behind(ctx context.Context, begun *ask, question *api.Insight, at 
 func (b *behind) find(ctx context.Context, question *api.Insight) error {
 	variant, err := question.ValueByDiscriminator()
 	if err != nil {
-		return problem.Field(contract.InBody, b.in+"/question", contract.CodeType, "is no question")
+		return noQuestion(b.in)
 	}
 	switch v := variant.(type) {
 	case api.FunnelInsight:

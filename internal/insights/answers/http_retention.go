@@ -23,8 +23,8 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	q := &t.question
 	q.Periods, q.AsOf = int(or(v.Periods, 11)), t.scope.asOf
-	q.Start = retention.Step{Marks: r.step("start", v.Start.Event, v.Start.Filter), Label: label(v.Start.Event)}
-	q.Return = retention.Step{Marks: r.step("return", v.Return.Event, v.Return.Filter), Label: label(v.Return.Event)}
+	q.Start.Marks, q.Start.Label = r.step("start", v.Start.Event, v.Start.CustomEvent, v.Start.Filter)
+	q.Return.Marks, q.Return.Label = r.step("return", v.Return.Event, v.Return.CustomEvent, v.Return.Filter)
 	q.Cohort = map[string]retention.Cohort{"recurring": retention.Recurring}[string(value(v.Cohort))]
 	q.Mode = map[string]retention.Mode{"on_or_after": retention.OnOrAfter, "streak": retention.Streak}[string(value(v.Mode))]
 	q.Interval = map[string]retention.Interval{"rolling": retention.Rolling}[string(value(v.Interval))]
@@ -37,7 +37,7 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 			q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
 		}
 	}
-	r.audience(a, &t.scope, v.People, groups, v.IncludeBots)
+	r.audience(a, &t.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
 	if c := t.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, t.scope.Range, q.Periods) {
 		q.Cut(c, t.scope.Range)
 		within(&r.query, q.Reads())

@@ -37,7 +37,7 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 			s.question.Breakdown = &sessions.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
 		}
 	}
-	r.audience(a, &s.scope, v.People, groups, v.IncludeBots)
+	r.audience(a, &s.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
 	if v.Bucket != nil {
 		if c := s.scope.calendar(string(*v.Bucket), ""); r.periods(c, s.scope.Range, 1) {
 			s.question.Bounds = c.Bounds(s.scope.Range)

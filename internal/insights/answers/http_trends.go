@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -33,13 +34,10 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	for i := range v.Formulas {
 		t.formula("formulas/"+strconv.Itoa(i)+"/expression", v.Formulas[i].Expression)
 	}
-	if len(v.Breakdown) > 0 {
-		t.trend.groups = &scan.Breakdown{}
-		for i := range v.Breakdown {
-			t.breakdown("breakdown/"+strconv.Itoa(i), &v.Breakdown[i])
-		}
-	}
-	each := len(v.Series) + len(v.Formulas)
+	cohorts := t.breakdowns(v.Breakdown)
+	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
+	t.trend.resolver = r
+	each := (len(v.Series) + len(v.Formulas)) * (1 + len(cohorts))
 	if t.trend.groups != nil {
 		each *= t.trend.top + 2 // and the rest, and all
 	}
@@ -52,7 +50,8 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 // line reads a series, whose events are the conditions of a scan of its own.
 func (t *trendsAsk) line(field string, v *api.TrendsSeries) trendLine {
 	own := newResolver(t.at)
-	label := own.anyOf(field, v.Event, v.Filter, v.AnyOf)
+	own.custom = t.custom
+	label := own.anyOf(field, v)
 	own.marked()
 	l := trendLine{query: own.query, Line: measures.Line{Label: label, Measure: measures.Measure(or(v.Measure, api.TrendsCount)), Prop: value(v.Prop),
 		FirstTime: value(v.FirstTime), Cumulative: value(v.Cumulative), Rolling: int(value(v.RollingDays))}}
@@ -66,7 +65,7 @@ func (t *trendsAsk) line(field string, v *api.TrendsSeries) trendLine {
 		l.number = own.prop(field+"/prop", *v.Prop)
 	}
 	own.conflicts(field, &l, t.trend.calendar.Bucket)
-	t.bad = append(t.bad, own.bad...)
+	t.bad, t.fault = append(t.bad, own.bad...), cmp.Or(t.fault, own.fault)
 	return l
 }
 
@@ -91,19 +90,19 @@ func (r *resolver) conflicts(field string, l *trendLine, bucket query.Bucket) {
 	}
 }
 
-// anyOf reads an event or several, and returns how a definition names them.
-func (r *resolver) anyOf(field string, event *string, filter *api.MetricsFilter, any []api.Step) string {
-	if len(any) == 0 {
-		r.step(field, event, filter)
-		return label(event)
+// anyOf reads the event of a series or several, and returns how a definition names them.
+func (r *resolver) anyOf(field string, v *api.TrendsSeries) (label string) {
+	if len(v.AnyOf) == 0 {
+		_, label = r.step(field, v.Event, v.CustomEvent, v.Filter)
+		return label
 	}
-	if event != nil || filter != nil {
-		r.refuse(field+"/any_of", query.CodeConflict, "cannot be combined with event or filter")
+	if v.Event != nil || v.CustomEvent != nil || v.Filter != nil {
+		r.refuse(field+"/any_of", query.CodeConflict, "cannot be combined with event, custom_event or filter")
 	}
-	labels := make([]string, len(any))
-	for i := range any {
-		r.step(field+"/any_of/"+strconv.Itoa(i), any[i].Event, any[i].Filter)
-		labels[i] = label(any[i].Event)
+	labels := make([]string, len(v.AnyOf))
+	for i := range v.AnyOf {
+		s := &v.AnyOf[i]
+		_, labels[i] = r.step(field+"/any_of/"+strconv.Itoa(i), s.Event, s.CustomEvent, s.Filter)
 	}
 	return query.List(labels, "or")
 }
@@ -122,6 +121,36 @@ func (t *trendsAsk) formula(field, expression string) {
 		return
 	}
 	t.trend.formulas = append(t.trend.formulas, f)
+}
+
+// breakdowns reads by what the answer is broken down: by values, or by the cohorts that it returns.
+func (t *trendsAsk) breakdowns(all []api.TrendsBreakdown) (cohorts []string) {
+	for i := range all {
+		field, b := "breakdown/"+strconv.Itoa(i), &all[i]
+		if value(b.By) != api.TrendsByCohorts {
+			if b.Cohorts != nil {
+				t.refuse(field+"/cohorts", query.CodeConflict, "is only allowed by cohorts")
+			}
+			if t.trend.groups == nil {
+				t.trend.groups = &scan.Breakdown{}
+			}
+			t.breakdown(field, b)
+			continue
+		}
+		switch {
+		case len(all) > 1:
+			t.refuse(field+"/by", query.CodeConflict, "cannot be combined with another breakdown: a person may be in several cohorts")
+		case b.Prop != nil:
+			t.refuse(field+"/prop", query.CodeConflict, "is only allowed by prop")
+		case b.Edges != nil:
+			t.refuse(field+"/edges", query.CodeConflict, "is only allowed by prop")
+		case b.Cohorts == nil:
+			t.refuse(field+"/cohorts", contract.CodeRequired, "is required: name the cohorts by id or name")
+		default:
+			cohorts = *b.Cohorts
+		}
+	}
+	return cohorts
 }
 
 func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
@@ -172,7 +201,7 @@ func (a *API) AskTrends(ctx context.Context, request api.AskTrendsRequestObject)
 		return nil, err
 	}
 	var measured *tables
-	begun.scope = t.scope
+	begun.scope, begun.who = t.scope, t.who
 	begun.outcome, err = a.s.inView(ctx, begun.project, t.trend.reads(), func(v *behaviour.View) (err error) {
 		measured, err = a.s.measure(ctx, v, &t.trend)
 		return err
@@ -216,6 +245,15 @@ func (t *trendsAsk) answer(begun *ask, a *API, in *tables) api.TrendsAnswer {
 			if rows[i], ok = table.Groups[code]; !ok {
 				rows[i] = t.trend.lines[i].Blank(len(bounds) - 1)
 			}
+		}
+		g.Series, g.Formulas = t.rows(rows)
+		out.Groups = append(out.Groups, g)
+	}
+	for i, lines := range in.cohorts {
+		id, name := t.who.group(i)
+		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: api.Scalar(id), Cohort: name}}}
+		for k, table := range lines {
+			rows[k] = table.All
 		}
 		g.Series, g.Formulas = t.rows(rows)
 		out.Groups = append(out.Groups, g)
@@ -285,9 +323,16 @@ func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
 	if err != nil {
 		return err
 	}
+	byCohorts := t.who != nil && len(t.who.groups) > 0
+	if byCohorts && len(b.at.Groups) == 1 {
+		b.at.Group = b.at.Groups[0].Value
+	}
 	r := b.again(t.resolver)
 	line := &t.trend.lines[b.index(r, "series", b.at.Series, 0, len(t.trend.lines))]
-	at := measures.Coordinate{Bucket: -1, Group: t.coordinate(r, b.at)}
+	at := measures.Coordinate{Bucket: -1}
+	if !byCohorts {
+		at.Group = t.coordinate(r, b.at)
+	}
 	if b.at.Row != nil {
 		at.Bucket = b.index(r, "row", b.at.Row, 0, len(t.trend.bounds)-1)
 	}
@@ -297,7 +342,7 @@ func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
 	if value(b.at.Other) { // which groups are shown has to be known
 		_, err := b.s.inView(ctx, b.ask.project, t.trend.reads(), func(v *behaviour.View) error {
 			_, err := b.s.measure(ctx, v, &trend{in: t.trend.in, calendar: t.trend.calendar, bounds: t.trend.bounds, asOf: t.trend.asOf,
-				lines: t.trend.lines[:1], groups: t.trend.groups, top: t.trend.top})
+				lines: t.trend.lines[:1], groups: t.trend.groups, top: t.trend.top, resolver: t.resolver})
 			return err
 		})
 		if err != nil {

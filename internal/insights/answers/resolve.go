@@ -43,6 +43,8 @@ type resolver struct {
 	who   *audience                    // nil: everybody
 	bad   []contract.FieldError
 	fault error // that kept the question from being read
+
+	custom func() ([]CustomEvent, error) // of the project
 }
 
 // pin is the field that names a cohort, while the clauses of the cohort are read.

@@ -23,6 +23,7 @@ type trend struct {
 	groups   *scan.Breakdown // nil: none
 	by       []string        // what the groups are by, in words
 	top      int
+	resolver *resolver // knows whom the question considers
 }
 
 // trendLine is a line and the events that it is of.
@@ -37,6 +38,8 @@ type tables struct {
 	lines []*measures.Table
 	shown []uint32 // groups, the largest first
 	rest  bool     // some line has events of other groups
+
+	cohorts [][]*measures.Table // the lines of each cohort that the answer is broken down by
 }
 
 // reads is the query that reads all that the lines need.
@@ -46,6 +49,9 @@ func (t *trend) reads() *scan.Query {
 		if t.lines[i].ByPerson() {
 			q.From = min(q.From, max(0, t.person(&t.lines[i], t.bounds).Reads().From))
 		}
+	}
+	if who := t.resolver.who; who != nil && who.resolver.query.From < who.resolver.query.To {
+		q.From, q.To = min(q.From, who.resolver.query.From), max(q.To, who.resolver.query.To)
 	}
 	return &q
 }
@@ -65,23 +71,51 @@ type measuring struct {
 	ctx      context.Context
 	view     *behaviour.View
 	identity *behaviour.Identity
+	only     *behaviour.Set // nil: everybody, and what nobody did
 	memory   int64
 }
 
-// measure measures all lines. Which groups are shown is said by the first.
+// measure measures all lines of those whom the question considers, and of each cohort.
 func (s *Service) measure(ctx context.Context, v *behaviour.View, t *trend) (*tables, error) {
 	m := &measuring{trend: t, ctx: ctx, view: v, identity: v.Identity(t.asOf), memory: s.o.Memory}
 	if m.memory == 0 {
 		m.memory = scan.DefaultMemory
 	}
+	if err := t.resolver.fill(ctx, v, m.identity); err != nil {
+		return nil, err
+	}
+	only, cohorts, err := s.audience(ctx, v, t.resolver.who, m.identity, &outcome{})
+	if err != nil {
+		return nil, err
+	}
+	m.only = only
+	out, err := m.all()
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range cohorts {
+		if m.only = set; only != nil {
+			m.only.Intersect(only)
+		}
+		of, err := m.all()
+		if err != nil {
+			return nil, err
+		}
+		out.cohorts = append(out.cohorts, of.lines)
+	}
+	return out, nil
+}
+
+// all measures all lines. Which groups are shown is said by the first.
+func (m *measuring) all() (*tables, error) {
 	out := &tables{}
 	first, err := m.first(out)
 	if err != nil {
 		return nil, err
 	}
 	out.lines = append(out.lines, first)
-	for i := range t.lines[1:] {
-		table, err := m.table(&t.lines[1+i], t.bounds)
+	for i := range m.lines[1:] {
+		table, err := m.table(&m.lines[1+i], m.bounds)
 		if err != nil {
 			return nil, err
 		}
@@ -205,6 +239,7 @@ func (m *measuring) columns(l *trendLine, bounds []int64) (*scan.Result, error) 
 	measure := scan.Measure{Query: l.query, Statistic: l.Measure.Statistic(), Prop: l.number, Bounds: slices.Clone(bounds), By: m.groups,
 		Workers: workers}
 	measure.From, measure.To, measure.Identity, measure.Memory = m.in.From, m.in.To, m.identity, m.memory
+	measure.Only = m.only
 	measure.Bounds[0], measure.Bounds[len(bounds)-1] = m.in.From, m.in.To
 	return measure.Run(m.ctx, m.view.Headers, m.view)
 }
@@ -212,7 +247,7 @@ func (m *measuring) columns(l *trendLine, bounds []int64) (*scan.Result, error) 
 // people measures a line person by person.
 func (m *measuring) people(l *trendLine, bounds []int64) (*measures.Table, error) {
 	question, q := m.scanned(l, bounds)
-	q.Identity, q.Memory = m.identity, m.memory
+	q.Identity, q.Memory, q.Only = m.identity, m.memory, m.only
 	question.Memory = m.memory / workers
 	ops, each := make([]*measures.People, workers), make([]func(*behaviour.Person) error, workers)
 	for i := range ops {

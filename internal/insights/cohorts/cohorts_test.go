@@ -44,7 +44,11 @@ func clause(r *rand.Rand, depth int) cohorts.Clause {
 			c.Steps = append(c.Steps, funnel.Step{Marks: 1 << r.IntN(3)})
 		}
 	case cohorts.In:
-		c.Set = someone(r)
+		if depth > 0 && r.IntN(2) == 0 {
+			c.Clauses = []cohorts.Clause{clause(r, depth-1)}
+		} else {
+			c.Set = someone(r)
+		}
 	}
 	return c
 }
@@ -84,6 +88,9 @@ func holds(c *cohorts.Clause, no uint32, rows []behaviour.Row) bool {
 	case cohorts.Sequence:
 		return sequence(c, within, nil)
 	default:
+		if len(c.Clauses) > 0 {
+			return is(c.Clauses[0])
+		}
 		return c.Set.Has(no)
 	}
 }
@@ -133,6 +140,82 @@ func TestACohortIsWhomItsTreeDescribes(t *testing.T) {
 			if want := exists && holds(&q.Where, no, rows[no]); got.Has(no) != want {
 				t.Fatalf("round %d: person %d with %+v in %+v: %t, want %t", round, no, rows[no], q.Where, got.Has(no), want)
 			}
+		}
+	}
+}
+
+// stream is what everybody did.
+func stream(r *rand.Rand) map[uint32][]behaviour.Row {
+	rows := map[uint32][]behaviour.Row{}
+	for no := uint32(1); no < known; no++ {
+		ts := int64(0)
+		for range r.IntN(8) {
+			ts += r.Int64N(4)
+			rows[no] = append(rows[no], behaviour.Row{TS: ts, Marks: uint64(r.IntN(8))})
+		}
+	}
+	return rows
+}
+
+// Those whom a pass finds that reads only what the clauses look at are those for whom they hold, of all numbers.
+func TestSetsAreForWhomEachClauseHolds(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(seed, 2))
+	for round := range rounds {
+		clauses := []cohorts.Clause{clause(r, 2), clause(r, 2)}
+		rows, reads := stream(r), cohorts.Reads(clauses)
+		halves := [2]*cohorts.Sets{cohorts.NewSets(clauses), cohorts.NewSets(clauses)}
+		for no := range uint32(known) {
+			in := slices.DeleteFunc(slices.Clone(rows[no]), func(r behaviour.Row) bool { return !reads.Has(r.TS) })
+			if len(in) > 0 {
+				halves[no%2].Add(&behaviour.Person{No: no, Rows: in})
+			}
+		}
+		halves[0].Merge(halves[1])
+		for i, got := range halves[0].Answer(known - 1) {
+			for no := uint32(1); no < known; no++ {
+				if want := holds(&clauses[i], no, rows[no]); got.Has(no) != want {
+					t.Fatalf("round %d: person %d with %+v in %+v: %t, want %t", round, no, rows[no], clauses[i], got.Has(no), want)
+				}
+			}
+		}
+	}
+}
+
+// A cohort that reads only what it looks at has the same people, and the sizes at all moments are those of cohorts as of them.
+func TestAHistoryHasTheSizeOfEachMoment(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(seed, 3))
+	for round := range rounds {
+		rows, moments := stream(r), []int64{r.Int64N(10), 10 + r.Int64N(10), 40}
+		where := []cohorts.Clause{clause(r, 2), clause(r, 2), clause(r, 2)}
+		halves := [2]*cohorts.History{cohorts.NewHistory(moments, where), cohorts.NewHistory(moments, where)}
+		for no, rows := range rows {
+			halves[no%2].Add(&behaviour.Person{No: no, Rows: rows})
+		}
+		halves[0].Merge(halves[1])
+		for i, moment := range moments {
+			want := int64(0)
+			for no, rows := range rows {
+				before := slices.DeleteFunc(slices.Clone(rows), func(r behaviour.Row) bool { return r.TS >= moment })
+				if len(before) > 0 && holds(&where[i], no, before) {
+					want++
+				}
+			}
+			if got := halves[0].Sizes()[i]; got != want {
+				t.Fatalf("round %d: %d people at %d, want %d", round, got, moment, want)
+			}
+		}
+		q := cohorts.Question{Where: where[2]}
+		of := cohorts.New(q)
+		for no, rows := range rows {
+			in := slices.DeleteFunc(slices.Clone(rows), func(r behaviour.Row) bool { return !q.Everybody() && !q.Reads().Has(r.TS) })
+			if len(in) > 0 {
+				of.Add(&behaviour.Person{No: no, Rows: in})
+			}
+		}
+		if got := int64(of.Answer().Len()); got != halves[0].Sizes()[2] {
+			t.Fatalf("round %d: %d people in %+v, want %d", round, got, where[2], halves[0].Sizes()[2])
 		}
 	}
 }

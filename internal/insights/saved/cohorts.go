@@ -223,7 +223,7 @@ func (c *Cohorts) clause(ctx context.Context, tx pgx.Tx, projectID uuid.UUID, be
 	return change.Where(forQuestions(all), &itself)
 }
 
-// Delete removes a cohort. cohort_in_use while something uses it, unless forced.
+// Delete removes a cohort. in_use while something uses it, unless forced.
 func (c *Cohorts) Delete(ctx context.Context, projectID, id uuid.UUID, force bool) error {
 	return c.change(ctx, projectID, func(tx pgx.Tx) error {
 		cohort, err := c.store.cohort(ctx, tx, projectID, id)
@@ -235,7 +235,7 @@ func (c *Cohorts) Delete(ctx context.Context, projectID, id uuid.UUID, force boo
 			return err
 		}
 		if len(uses) > 0 && !force {
-			return problem.New(problem.CodeCohortInUse, "It is used by %s.", told(uses))
+			return problem.New(problem.CodeInUse, "It is used by %s.", told(uses))
 		}
 		if err := c.store.delete(ctx, tx, projectID, id); err != nil {
 			return err

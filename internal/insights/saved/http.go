@@ -15,141 +15,116 @@ import (
 
 // API is this slice's part of api.StrictServerInterface.
 type API struct {
-	reports *Reports
-	check   Check
+	saved *Service
+	check Checks
 }
 
-// Check refuses a question that cannot be asked of a project.
-type Check func(ctx context.Context, projectID uuid.UUID, q *api.ReportQuestion) error
-
-// NewAPI makes the operations on reports and boards.
-func NewAPI(reports *Reports, check Check) *API {
-	return &API{reports: reports, check: check}
+// Checks refuse what cannot be asked of a project now, with every bad field.
+type Checks struct {
+	Question    func(ctx context.Context, projectID uuid.UUID, question *api.SavedQuestion) error // under /question
+	CustomEvent func(events api.CustomEventParts) error                                           // under /events
 }
 
-// ListReports lists the reports of a project.
-func (a *API) ListReports(ctx context.Context, req api.ListReportsRequestObject) (api.ListReportsResponseObject, error) {
-	list, err := a.reports.List(ctx, req.ProjectID)
+// NewAPI makes the operations on what is saved.
+func NewAPI(saved *Service, check Checks) *API { return &API{saved: saved, check: check} }
+
+// ListInsights lists the insights of a project.
+func (a *API) ListInsights(ctx context.Context, req api.ListInsightsRequestObject) (api.ListInsightsResponseObject, error) {
+	list, err := a.saved.Insights(ctx, req.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	reply := api.ListReports200JSONResponse{Items: make([]api.Report, len(list))}
-	for i, r := range list {
-		if reply.Items[i], err = apiReport(r); err != nil {
+	items, err := each(list, apiInsight)
+	return api.ListInsights200JSONResponse{Items: items}, err
+}
+
+// CreateInsight saves an insight.
+func (a *API) CreateInsight(ctx context.Context, req api.CreateInsightRequestObject) (api.CreateInsightResponseObject, error) {
+	b := req.Body
+	insight := Insight{Name: b.Name, Description: value(b.Description), View: b.View}
+	if insight.View == nil {
+		insight.View = json.RawMessage("{}")
+	}
+	var err error
+	if insight.Kind, insight.Question, err = a.question(ctx, req.ProjectID, &b.Question); err != nil {
+		return nil, err
+	}
+	if insight, err = a.saved.CreateInsight(ctx, auth.From(ctx).AccountID, req.ProjectID, insight); err != nil {
+		return nil, err
+	}
+	reply, err := apiInsight(insight)
+	return api.CreateInsight201JSONResponse(reply), err
+}
+
+// GetInsight returns an insight.
+func (a *API) GetInsight(ctx context.Context, req api.GetInsightRequestObject) (api.GetInsightResponseObject, error) {
+	insight, err := a.saved.Insight(ctx, req.ProjectID, req.InsightID)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := apiInsight(insight)
+	return api.GetInsight200JSONResponse{Body: reply, Headers: api.GetInsight200ResponseHeaders{ETag: etag(insight.Version)}}, err
+}
+
+// UpdateInsight changes an insight.
+func (a *API) UpdateInsight(ctx context.Context, req api.UpdateInsightRequestObject) (api.UpdateInsightResponseObject, error) {
+	b := req.Body
+	change := InsightChange{IfVersion: versionOf(req.Params.IfMatch), Name: b.Name, Description: b.Description, View: b.View}
+	if b.Question != nil {
+		kind, question, err := a.question(ctx, req.ProjectID, b.Question)
+		if err != nil {
 			return nil, err
 		}
+		change.Kind, change.Question = &kind, question
 	}
-	return reply, nil
-}
-
-// CreateReport saves a report.
-func (a *API) CreateReport(ctx context.Context, req api.CreateReportRequestObject) (api.CreateReportResponseObject, error) {
-	report := Report{Name: req.Body.Name}
-	if req.Body.Description != nil {
-		report.Description = *req.Body.Description
-	}
-	var err error
-	if report.Question, report.View, err = a.encode(ctx, req.ProjectID, &req.Body.Question, &req.Body.View); err != nil {
-		return nil, err
-	}
-	if report, err = a.reports.Create(ctx, auth.From(ctx).AccountID, req.ProjectID, report); err != nil {
-		return nil, err
-	}
-	reply, err := apiReport(report)
-	return api.CreateReport201JSONResponse(reply), err
-}
-
-// GetReport returns a report.
-func (a *API) GetReport(ctx context.Context, req api.GetReportRequestObject) (api.GetReportResponseObject, error) {
-	report, err := a.reports.Get(ctx, req.ProjectID, req.ReportID)
+	insight, err := a.saved.UpdateInsight(ctx, auth.From(ctx).AccountID, req.ProjectID, req.InsightID, change)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := apiReport(report)
-	return api.GetReport200JSONResponse(reply), err
+	reply, err := apiInsight(insight)
+	return api.UpdateInsight200JSONResponse{Body: reply, Headers: api.UpdateInsight200ResponseHeaders{ETag: etag(insight.Version)}}, err
 }
 
-// UpdateReport changes a report.
-func (a *API) UpdateReport(ctx context.Context, req api.UpdateReportRequestObject) (api.UpdateReportResponseObject, error) {
-	change := ReportChange{IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description}
-	var err error
-	if change.Question, change.View, err = a.encode(ctx, req.ProjectID, req.Body.Question, req.Body.View); err != nil {
-		return nil, err
+// DeleteInsight deletes an insight.
+func (a *API) DeleteInsight(ctx context.Context, req api.DeleteInsightRequestObject) (api.DeleteInsightResponseObject, error) {
+	err := a.saved.DeleteInsight(ctx, auth.From(ctx).AccountID, req.ProjectID, req.InsightID, versionOf(req.Params.IfMatch))
+	return api.DeleteInsight204Response{}, err
+}
+
+// question is the kind of a question that can be asked, and its JSON, with ids as they are written everywhere: in small letters.
+func (a *API) question(ctx context.Context, projectID uuid.UUID, q *api.SavedQuestion) (kind string, text json.RawMessage, err error) {
+	if err = a.check.Question(ctx, projectID, q); err != nil {
+		return "", nil, err
 	}
-	report, err := a.reports.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, req.ReportID, change)
+	variant, err := q.ValueByDiscriminator()
+	if err == nil {
+		text, err = json.Marshal(variant)
+	}
+	if err == nil {
+		kind, err = q.Discriminator()
+	}
 	if err != nil {
-		return nil, err
+		return "", nil, fmt.Errorf("read a question: %w", err)
 	}
-	reply, err := apiReport(report)
-	return api.UpdateReport200JSONResponse(reply), err
+	return kind, text, nil
 }
 
-// DeleteReport deletes a report.
-func (a *API) DeleteReport(ctx context.Context, req api.DeleteReportRequestObject) (api.DeleteReportResponseObject, error) {
-	if err := a.reports.Delete(ctx, auth.From(ctx).AccountID, req.ProjectID, req.ReportID); err != nil {
-		return nil, err
+func apiInsight(i Insight) (api.SavedInsight, error) {
+	out := api.SavedInsight{ID: i.ID, Name: i.Name, Description: i.Description, View: i.View, Version: i.Version,
+		CreatedBy: i.CreatedBy, CreatedAt: i.CreatedAt, UpdatedBy: i.UpdatedBy, UpdatedAt: i.UpdatedAt}
+	var question map[string]json.RawMessage
+	err := json.Unmarshal(i.Question, &question)
+	if err == nil {
+		question["kind"] = json.RawMessage(strconv.Quote(i.Kind))
+		var text []byte
+		if text, err = json.Marshal(question); err == nil {
+			err = out.Question.UnmarshalJSON(text)
+		}
 	}
-	return api.DeleteReport204Response{}, nil
-}
-
-// ListBoards lists the boards of a project.
-func (a *API) ListBoards(ctx context.Context, req api.ListBoardsRequestObject) (api.ListBoardsResponseObject, error) {
-	list, err := a.reports.Boards(ctx, req.ProjectID)
 	if err != nil {
-		return nil, err
+		return out, fmt.Errorf("read the question of insight %s: %w", i.ID, err)
 	}
-	reply := api.ListBoards200JSONResponse{Items: make([]api.Board, len(list))}
-	for i, b := range list {
-		reply.Items[i] = apiBoard(b)
-	}
-	return reply, nil
-}
-
-// CreateBoard makes a board.
-func (a *API) CreateBoard(ctx context.Context, req api.CreateBoardRequestObject) (api.CreateBoardResponseObject, error) {
-	board := Board{Name: req.Body.Name}
-	if req.Body.Description != nil {
-		board.Description = *req.Body.Description
-	}
-	if req.Body.Tiles != nil {
-		board.Tiles = tiles(*req.Body.Tiles)
-	}
-	board, err := a.reports.CreateBoard(ctx, auth.From(ctx).AccountID, req.ProjectID, board)
-	if err != nil {
-		return nil, err
-	}
-	return api.CreateBoard201JSONResponse(apiBoard(board)), nil
-}
-
-// GetBoard returns a board.
-func (a *API) GetBoard(ctx context.Context, req api.GetBoardRequestObject) (api.GetBoardResponseObject, error) {
-	board, err := a.reports.Board(ctx, req.ProjectID, req.BoardID)
-	if err != nil {
-		return nil, err
-	}
-	return api.GetBoard200JSONResponse(apiBoard(board)), nil
-}
-
-// UpdateBoard changes a board.
-func (a *API) UpdateBoard(ctx context.Context, req api.UpdateBoardRequestObject) (api.UpdateBoardResponseObject, error) {
-	change := BoardChange{IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description}
-	if req.Body.Tiles != nil {
-		t := tiles(*req.Body.Tiles)
-		change.Tiles = &t
-	}
-	board, err := a.reports.UpdateBoard(ctx, auth.From(ctx).AccountID, req.ProjectID, req.BoardID, change)
-	if err != nil {
-		return nil, err
-	}
-	return api.UpdateBoard200JSONResponse(apiBoard(board)), nil
-}
-
-// DeleteBoard deletes a board.
-func (a *API) DeleteBoard(ctx context.Context, req api.DeleteBoardRequestObject) (api.DeleteBoardResponseObject, error) {
-	if err := a.reports.DeleteBoard(ctx, req.ProjectID, req.BoardID); err != nil {
-		return nil, err
-	}
-	return api.DeleteBoard204Response{}, nil
+	return out, nil
 }
 
 // versionOf reads the version in If-Match: the contract has it in quotation marks, with at most 18 digits.
@@ -164,49 +139,24 @@ func versionOf(ifMatch *api.IfMatch) *int64 {
 	return &version
 }
 
-// encode writes a question that can be asked, and a view, as the contract has them; nil stays nil.
-func (a *API) encode(ctx context.Context, projectID uuid.UUID, question *api.ReportQuestion, view *api.ReportView) (q, v json.RawMessage, err error) {
-	if question != nil {
-		if err = a.check(ctx, projectID, question); err != nil {
-			return nil, nil, err
-		}
-		if q, err = json.Marshal(question); err != nil {
-			return nil, nil, fmt.Errorf("encode a question: %w", err)
-		}
+// etag is a version as ETag and If-Match have it.
+func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// value is the zero value for what is absent.
+func value[T any](v *T) (zero T) {
+	if v == nil {
+		return zero
 	}
-	if view != nil {
-		if v, err = json.Marshal(view); err != nil {
-			return nil, nil, fmt.Errorf("encode a view: %w", err)
-		}
-	}
-	return q, v, nil
+	return *v
 }
 
-func apiReport(r Report) (api.Report, error) {
-	out := api.Report{ID: r.ID, Name: r.Name, Description: r.Description, Version: r.Version,
-		CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedBy: r.UpdatedBy, UpdatedAt: r.UpdatedAt}
-	if err := json.Unmarshal(r.Question, &out.Question); err != nil {
-		return out, fmt.Errorf("decode the question of report %s: %w", r.ID, err)
-	}
-	if err := json.Unmarshal(r.View, &out.View); err != nil {
-		return out, fmt.Errorf("decode the view of report %s: %w", r.ID, err)
+// each is every element as the contract has it.
+func each[T, A any](in []T, of func(T) (A, error)) (out []A, err error) {
+	out = make([]A, len(in))
+	for i, v := range in {
+		if out[i], err = of(v); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
-}
-
-func tiles(in []api.BoardTile) []Tile {
-	out := make([]Tile, len(in))
-	for i, t := range in {
-		out[i] = Tile{ReportID: t.ReportID, Width: string(t.Width)}
-	}
-	return out
-}
-
-func apiBoard(b Board) api.Board {
-	out := api.Board{ID: b.ID, Name: b.Name, Description: b.Description, Tiles: make([]api.BoardTile, len(b.Tiles)),
-		Version: b.Version, CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt, UpdatedBy: b.UpdatedBy, UpdatedAt: b.UpdatedAt}
-	for i, t := range b.Tiles {
-		out.Tiles[i] = api.BoardTile{ReportID: t.ReportID, Width: api.BoardTileWidth(t.Width)}
-	}
-	return out
 }

@@ -765,9 +765,11 @@ func BenchmarkEvents(b *testing.B) {
 			batch = batch[:0]
 		}
 	}
-	if _, err := env.pool.Exec(b.Context(), "VACUUM ANALYZE events"); err != nil {
+	env.build(b)
+	if _, err := env.pool.Exec(b.Context(), "VACUUM ANALYZE events, event_parts, event_part_columns"); err != nil {
 		b.Fatal(err)
 	}
+	plain := env.limited(query.Limits{Timeout: time.Minute, MaxEvents: 2 * events})
 	ask := func(extra map[string]any) map[string]any {
 		q := map[string]any{"project_id": project, "bucket": "1d", "limit": 30}
 		for k, v := range extra {
@@ -786,19 +788,31 @@ func BenchmarkEvents(b *testing.B) {
 		{"count by country", ask(map[string]any{"breakdown": "prop", "breakdown_prop": "country"})},
 		{"users by plan", ask(map[string]any{"measure": "users", "breakdown": "prop", "breakdown_prop": "plan"})},
 		{"users of a name", ask(map[string]any{"measure": "users", "names": []string{"name3"}})},
+		{"sum by page, two conditions", ask(map[string]any{"measure": "sum", "prop": "amount", "breakdown": "prop", "breakdown_prop": "page",
+			"filter": map[string]any{"op": "and", "filters": []any{map[string]any{"op": "eq", "prop": "plan", "value": "pro"},
+				map[string]any{"op": "gte", "prop": "amount", "value": 500}}}})},
 	} {
-		b.Run(c.name, func(b *testing.B) {
-			var took []time.Duration
-			for b.Loop() {
-				start := time.Now()
-				if _, err := env.run(b, c.q); err != nil {
-					b.Fatal(err)
+		for _, from := range []struct {
+			name string
+			of   *bench
+		}{{"parts", env}, {"SQL", plain}} {
+			b.Run(c.name+"/"+from.name, func(b *testing.B) {
+				var took []time.Duration
+				for b.Loop() {
+					start := time.Now()
+					r, err := from.of.run(b, c.q)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if want := map[string]api.MetricsMetaSource{"parts": api.SourceParts, "SQL": api.SourceEvents}[from.name]; r.Meta.Source != want {
+						b.Fatalf("answered from %s, want %s", r.Meta.Source, want)
+					}
+					took = append(took, time.Since(start))
 				}
-				took = append(took, time.Since(start))
-			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
-			b.ReportMetric(float64(took[(len(took)*99)/100].Microseconds())/1000, "p99-ms")
-		})
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+				b.ReportMetric(float64(took[(len(took)*99)/100].Microseconds())/1000, "p99-ms")
+			})
+		}
 	}
 }

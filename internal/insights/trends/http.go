@@ -20,7 +20,7 @@ func NewAPI(trends *Trends) *API { return &API{trends: trends} }
 // QueryMetrics measures events by time.
 func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestObject) (api.QueryMetricsResponseObject, error) {
 	p := &request.Params
-	q, err := questionOf(&api.ReportQuestion{From: p.From, To: p.To, Names: p.Name, Bucket: p.Bucket, Tz: p.Tz, WeekStart: p.WeekStart, Limit: p.Limit, Measure: p.Measure,
+	q, err := questionOf(&api.MetricsInsight{From: p.From, To: p.To, Names: p.Name, Bucket: p.Bucket, Tz: p.Tz, WeekStart: p.WeekStart, Limit: p.Limit, Measure: p.Measure,
 		Prop: p.Prop, Breakdown: p.Breakdown, BreakdownProp: p.BreakdownProp, Top: p.Top})
 	if err == nil && p.Props != nil {
 		q.Props = []byte(*p.Props)
@@ -35,7 +35,7 @@ func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestO
 // RunMetricsQuery measures filtered events by time.
 func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRequestObject) (api.RunMetricsQueryResponseObject, error) {
 	b := request.Body
-	q, err := questionOf(&api.ReportQuestion{From: b.From, To: b.To, Names: b.Names, Bucket: b.Bucket, Tz: b.Tz, WeekStart: b.WeekStart, Limit: b.Limit, Measure: b.Measure,
+	q, err := questionOf(&api.MetricsInsight{From: b.From, To: b.To, Names: b.Names, Bucket: b.Bucket, Tz: b.Tz, WeekStart: b.WeekStart, Limit: b.Limit, Measure: b.Measure,
 		Prop: b.Prop, Breakdown: b.Breakdown, BreakdownProp: b.BreakdownProp, Top: b.Top, Filter: b.Filter})
 	result, err := a.answer(ctx, b.ProjectID, q, err)
 	if err != nil {
@@ -45,7 +45,7 @@ func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRe
 }
 
 // CheckQuestion refuses a question that would be refused if it was asked now, with the bad fields under /question.
-func (a *API) CheckQuestion(ctx context.Context, projectID uuid.UUID, question *api.ReportQuestion) error {
+func (a *API) CheckQuestion(ctx context.Context, projectID uuid.UUID, question *api.MetricsInsight) error {
 	q, err := questionOf(question)
 	if err == nil {
 		_, err = a.trends.Resolve(ctx, projectID, q)
@@ -54,7 +54,7 @@ func (a *API) CheckQuestion(ctx context.Context, projectID uuid.UUID, question *
 }
 
 // questionOf reads the question of a request, wherever in it that stood.
-func questionOf(q *api.ReportQuestion) (*Question, error) {
+func questionOf(q *api.MetricsInsight) (*Question, error) {
 	filter, err := query.FilterOf(q.Filter)
 	if err != nil {
 		return nil, err

@@ -232,8 +232,7 @@ func canonical(text string) string {
 			i++
 			out.WriteString(text[start:i])
 		case c == '-' || c >= '0' && c <= '9':
-			for i++; i < len(text) && (text[i] == '.' || text[i] >= '0' && text[i] <= '9'); i++ {
-			}
+			i = len(text) - len(strings.TrimLeft(text[i+1:], ".0123456789"))
 			out.WriteString(parts.Trim(text[start:i]))
 		default:
 			i++

@@ -45,14 +45,16 @@ type Config struct {
 	SMTPURL             string   // empty: no mail is sent
 	MailFrom            string
 
-	MaxProjectsPerAccount int
-	MaxKeysPerProject     int
-	MaxMembersPerProject  int
-	MaxReportsPerProject  int
-	MaxBoardsPerProject   int
-	MaxCohortsPerProject  int
-	MaxCohortPeople       int           // ids of one list
-	AuditRetention        time.Duration // of entries that concern no project
+	MaxProjectsPerAccount     int
+	MaxKeysPerProject         int
+	MaxMembersPerProject      int
+	MaxInsightsPerProject     int
+	MaxBoardsPerProject       int
+	MaxAnnotationsPerProject  int
+	MaxCustomEventsPerProject int
+	MaxCohortsPerProject      int
+	MaxCohortPeople           int           // ids of one list
+	AuditRetention            time.Duration // of entries that concern no project
 
 	OIDCIssuer       string // empty: no identity provider
 	OIDCClientID     string

@@ -297,8 +297,9 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 		name  string
 		value int
 	}{{"MAX_PROJECTS_PER_ACCOUNT", c.MaxProjectsPerAccount}, {"MAX_KEYS_PER_PROJECT", c.MaxKeysPerProject},
-		{"MAX_MEMBERS_PER_PROJECT", c.MaxMembersPerProject}, {"MAX_REPORTS_PER_PROJECT", c.MaxReportsPerProject},
-		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}, {"MAX_COHORTS_PER_PROJECT", c.MaxCohortsPerProject}} {
+		{"MAX_MEMBERS_PER_PROJECT", c.MaxMembersPerProject}, {"MAX_INSIGHTS_PER_PROJECT", c.MaxInsightsPerProject},
+		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}, {"MAX_ANNOTATIONS_PER_PROJECT", c.MaxAnnotationsPerProject},
+		{"MAX_CUSTOM_EVENTS_PER_PROJECT", c.MaxCustomEventsPerProject}, {"MAX_COHORTS_PER_PROJECT", c.MaxCohortsPerProject}} {
 		if l.value < 1 || l.value > maxOfEach {
 			bad(l.name, "must be 1 to %d, not %d: the lists are read whole", maxOfEach, l.value)
 		}

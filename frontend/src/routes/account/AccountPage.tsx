@@ -7,7 +7,7 @@ import { session, useAccount } from '../../api';
 import { date } from '../../format';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { applyTheme, csvMarkPref, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
+import { applyTheme, chosenZone, csvMarkPref, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
 import { commandKey, themes } from '../../shell/appearance';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
 import { Sessions } from './Sessions';
@@ -35,7 +35,8 @@ export function AccountPage() {
         <header><h2>{m.account.appearance}</h2></header>
         <div className="body stack">
           <div className="field"><span className="label">{m.nav.theme.label}</span><div><Segments label={m.nav.theme.label} value={themePref.use()} options={themes} onChange={applyTheme} /></div></div>
-          <SelectField label={m.explore.zone} hint={m.settings.zoneHint} value={zone} onChange={(e) => zonePref.set(e.target.value)}>
+          <SelectField label={m.explore.zone} hint={m.settings.zoneHint} value={chosenZone.use()} onChange={(e) => chosenZone.set(e.target.value)}>
+            <option value="">{m.account.projectZone}</option>
             {[...new Set([zone, ...zones])].map((z) => (
               <option key={z}>{z}</option>
             ))}

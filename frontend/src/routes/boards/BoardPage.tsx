@@ -1,16 +1,18 @@
-import { NimbusError, type Board, type BoardTile, type Report, type UpdateBoardRequest } from '@nimbus-analytics/sdk';
+import { NimbusError, type Board, type BoardTile, type SavedInsight, type UpdateBoardRequest } from '@nimbus-analytics/sdk';
 import { deleteBoardMutation, getBoardOptions, updateBoardMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useRef, useState } from 'react';
-import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
+import { refreshSaved, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Confirm, CopyButton, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Conflict, ifMatch, isConflict } from '../../saved/Conflict';
 import { Naming } from '../../saved/Naming';
 import { Editor } from './Editor';
-import { Tile } from './Tile';
+import { placeOf, Tile } from './Tile';
+import { keyOf } from './tiles';
+import { Words } from './Words';
 import './boards.css';
 
 export function BoardPage() {
@@ -31,10 +33,10 @@ export function BoardPage() {
   const error = board.error ?? reports.error;
   if (error) return <><h1 className="sr">{m.boards.title}</h1><Failure error={error} retry={() => void (board.error ? board : reports).refetch()} /></>;
   if (!board.data || !reports.data) return <><h1 className="sr">{m.boards.title}</h1><div className="board"><Skeleton height={320} /><Skeleton height={320} /></div></>;
-  return <Shown key={boardId} projectId={project.id} board={board.data} reports={reports.data.items} />;
+  return <Shown key={boardId} projectId={project.id} board={board.data} insights={reports.data.items} />;
 }
 
-function Shown({ projectId, board, reports }: { projectId: string; board: Board; reports: Report[] }) {
+function Shown({ projectId, board, insights }: { projectId: string; board: Board; insights: SavedInsight[] }) {
   const canEdit = useCan()('admin');
   const editing = useSearch({ from: '/app/projects/$projectId/boards/$boardId' }).edit === true && canEdit;
   const navigate = useNavigate({ from: '/projects/$projectId/boards/$boardId' });
@@ -46,7 +48,7 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
     enableBeforeUnload: () => draft !== undefined,
   });
   const tiles = editing ? (draft ?? board.tiles) : board.tiles;
-  const byId = new Map(reports.map((r) => [r.id, r]));
+  const byId = new Map(insights.map((i) => [i.id, i]));
   const path = { project_id: projectId, board_id: board.id };
   const [base, setBase] = useState(board.version); // the version that the changes are made to
   const notices = useRef<(() => void)[]>([]);
@@ -54,10 +56,10 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
     ...updateBoardMutation({ path, body: {} }),
     onSuccess: async (saved) => {
       setBase(saved.version);
-      await refreshReports();
+      await refreshSaved();
       toast(m.boards.saved);
     },
-    onError: (error) => isConflict(error) && refreshReports(), // the other version, and whose it is
+    onError: (error) => isConflict(error) && refreshSaved(), // the other version, and whose it is
   });
   const save = (body: UpdateBoardRequest, done: () => void, version = base) => update.mutate({ path, headers: ifMatch(version), body }, { onSuccess: done });
   const begin = (what: () => void) => {
@@ -76,6 +78,7 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
     <Conflict
       projectId={projectId}
       by={board.updated_by}
+      other={`/projects/${projectId}/boards/${board.id}`}
       busy={update.isPending}
       onReload={leave}
       onOverwrite={() => update.variables && save(update.variables.body, leave, board.version)}
@@ -109,7 +112,7 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
       {!canEdit && <p className="muted small page-note">{m.boards.viewerList}</p>}
       {editing && dialog === undefined && update.error && <div className="page-note" style={{ marginTop: 0 }}>{conflict || <Failure error={update.error} />}</div>}
       {editing ? (
-        <Editor projectId={projectId} tiles={tiles} reports={reports} onChange={(change) => setDraft((now) => change(now ?? board.tiles))} onRemoved={(dismiss) => notices.current.push(dismiss)} rename={<Button onClick={() => begin(() => setDialog('rename'))}>{m.boards.rename}</Button>} />
+        <Editor projectId={projectId} tiles={tiles} insights={insights} onChange={(change) => setDraft((now) => change(now ?? board.tiles))} onRemoved={(dismiss) => notices.current.push(dismiss)} rename={<Button onClick={() => begin(() => setDialog('rename'))}>{m.boards.rename}</Button>} />
       ) : tiles.length === 0 ? (
         <section className="panel">
           <Empty icon={IconLayoutBoard} title={m.boards.blankTitle}>
@@ -120,10 +123,10 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
       ) : (
         <div className="board">
           {tiles.map((t, i) => {
-            const report = byId.get(t.report_id);
+            const insight = t.kind === 'insight' ? byId.get(t.insight_id) : undefined;
             return (
-              <section key={`${t.report_id} ${i}`} className={`panel ${t.width}`}>
-                {report ? <Tile projectId={projectId} report={report} /> : <p className="body muted">{m.boards.lost}</p>}
+              <section key={keyOf(t, i)} className="panel tile" style={placeOf(t)}>
+                {t.kind === 'text' ? <Words text={t.text} /> : insight ? <Tile projectId={projectId} insight={insight} /> : <p className="body muted">{m.boards.lost}</p>}
               </section>
             );
           })}
@@ -144,7 +147,7 @@ function Remove({ board, projectId, onClose }: { board: Board; projectId: string
     onSuccess: async () => {
       await navigate({ to: '/projects/$projectId/boards', params: { projectId }, replace: true });
       toast(m.boards.removed(board.name));
-      await refreshReports();
+      await refreshSaved();
     },
   });
   return (

@@ -5,7 +5,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { idempotencyKey, sentAgain } from '../../api';
-import { refreshReports, useBoards, useCan, useProject, useTitle } from '../../hooks';
+import { refreshSaved, useBoards, useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Empty, Failure, Skeleton } from '../../ui';
 import { Naming } from '../../saved/Naming';
@@ -62,7 +62,7 @@ function Create({ projectId, onClose }: { projectId: string; onClose: () => void
     ...createBoardMutation(),
     ...sentAgain,
     onSuccess: async (made: Board) => {
-      await refreshReports();
+      await refreshSaved();
       await navigate({ to: '/projects/$projectId/boards/$boardId', params: { projectId, boardId: made.id }, search: { edit: true } });
     },
   });

@@ -1,6 +1,6 @@
-import type { MetricsQuery, Report } from '@nimbus-analytics/sdk';
+import type { BoardTile, MetricsQuery, SavedInsight } from '@nimbus-analytics/sdk';
 import { Link } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { Failure, Skeleton } from '../../ui';
@@ -8,13 +8,29 @@ import { useAnswer } from '../../query/answer';
 import { Drawing } from '../../query/Drawing';
 import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
-import { stateOf } from '../../query/report';
+import { isExplored, stateOf, viewOf, type Explored } from '../../query/report';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 
 const chartHeight = 230;
 
-/** A report on a board. It asks, and fails, on its own. */
-export function Tile({ projectId, report, tools }: { projectId: string; report: Report; tools?: ReactNode }) {
+/** Where a tile lies on the grid, as boards.css reads it: not on a narrow screen. */
+export const placeOf = ({ x, y, w, h }: BoardTile) => ({ '--column': `${x + 1} / span ${w}`, '--row': `${y + 1} / span ${h}` }) as CSSProperties;
+
+/** An insight on a board. It asks, and fails, on its own. */
+export function Tile({ projectId, insight, tools }: { projectId: string; insight: SavedInsight; tools?: ReactNode }) {
+  if (isExplored(insight)) return <Drawn projectId={projectId} report={insight} tools={tools} />;
+  return (
+    <>
+      <header>
+        <h2 className="truncate grow" title={insight.description || undefined}>{insight.name}</h2>
+        {tools}
+      </header>
+      <p className="body muted">{m.boards.cannotDraw(m.reports.kinds[insight.question.kind])}</p>
+    </>
+  );
+}
+
+function Drawn({ projectId, report, tools }: { projectId: string; report: Explored; tools?: ReactNode }) {
   const state = useMemo(() => stateOf(report), [report]);
   return (
     <>
@@ -32,14 +48,17 @@ export function Tile({ projectId, report, tools }: { projectId: string; report: 
   );
 }
 
-function Answer({ projectId, report }: { projectId: string; report: Report }) {
+function Answer({ projectId, report }: { projectId: string; report: Explored }) {
   const ref = useRef<HTMLDivElement>(null);
   const seen = useSeen(ref);
   const state = useMemo(() => stateOf(report), [report]);
   // The question as it was saved, not as the explorer would rebuild it.
-  const question = useMemo<MetricsQuery>(() => ({ ...report.question, project_id: projectId }), [report, projectId]);
+  const question = useMemo<MetricsQuery>(() => {
+    const { kind: _, ...asked } = report.question;
+    return { ...asked, project_id: projectId };
+  }, [report, projectId]);
   const { result, previous, comparison, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
-  const { chart } = report.view;
+  const { chart } = viewOf(report.view);
   return (
     <div ref={ref} className="body stack tight" aria-busy={fetching}>
       {error ? (

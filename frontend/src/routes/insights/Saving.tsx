@@ -1,21 +1,21 @@
-/** The saved report behind a question, and what can be done with it: save, save as new, discard changes. */
-import { NimbusError, type Report, type UpdateReportRequest } from '@nimbus-analytics/sdk';
-import { createReportMutation, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
+/** The saved insight behind a question, and what can be done with it: save, save as new, discard changes. */
+import { NimbusError, type SavedInsight, type UpdateInsightRequest } from '@nimbus-analytics/sdk';
+import { createInsightMutation, updateInsightMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
 import { idempotencyKey, sentAgain } from '../../api';
-import { refreshReports, useCan, useTitle } from '../../hooks';
+import { refreshSaved, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Conflict, ifMatch, isConflict } from '../../saved/Conflict';
 import { Naming } from '../../saved/Naming';
 import { questionText } from '../../query/question';
-import { differs, reportOf } from '../../query/report';
+import { differs, reportOf, type Explored } from '../../query/report';
 import type { ExploreState } from '../../query/search';
 
-export function ReportTitle({ state, report, error, pending }: { state: ExploreState; report: Report | undefined; error: unknown; pending: boolean }) {
+export function ReportTitle({ state, report, error, pending }: { state: ExploreState; report: Explored | undefined; error: unknown; pending: boolean }) {
   useTitle(report?.name ?? m.explore.title);
   if (!state.report) return <h1>{m.explore.title}</h1>;
   if (pending) return <><h1 className="sr">{m.explore.title}</h1><Skeleton height={27} width={220} /></>;
@@ -34,7 +34,7 @@ export function ReportTitle({ state, report, error, pending }: { state: ExploreS
 
 type Saving = 'new' | 'rename';
 
-export function SaveButtons({ projectId, state, report, onSaved }: { projectId: string; state: ExploreState; report: Report | undefined; onSaved: (id: string) => void }) {
+export function SaveButtons({ projectId, state, report, onSaved }: { projectId: string; state: ExploreState; report: Explored | undefined; onSaved: (id: string) => void }) {
   const canEdit = useCan()('admin');
   const navigate = useNavigate();
   const [open, setOpen] = useState<Saving>();
@@ -44,26 +44,26 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
   const [base, setBase] = useState<{ id: string; version: number }>();
   if (report && base?.id !== report.id) setBase(report);
   const update = useMutation({
-    ...updateReportMutation(),
+    ...updateInsightMutation(),
     onSuccess: async (saved) => {
       setBase(saved);
-      await refreshReports();
+      await refreshSaved();
       toast(m.reports.updated);
     },
-    onError: (error) => isConflict(error) && refreshReports(), // the other version, and whose it is
+    onError: (error) => isConflict(error) && refreshSaved(), // the other version, and whose it is
   });
   const create = useMutation({
-    ...createReportMutation(),
+    ...createInsightMutation(),
     ...sentAgain,
-    onSuccess: async (made: Report) => {
-      await refreshReports();
+    onSuccess: async (made: SavedInsight) => {
+      await refreshSaved();
       setOpen(undefined);
       toast(m.reports.saved(made.name));
       onSaved(made.id);
     },
   });
-  const path = report && { project_id: projectId, report_id: report.id };
-  const change = (body: UpdateReportRequest, done?: () => void, version = base?.version ?? 1) => path && update.mutate({ path, headers: ifMatch(version), body }, { onSuccess: done });
+  const path = report && { project_id: projectId, insight_id: report.id };
+  const change = (body: UpdateInsightRequest, done?: () => void, version = base?.version ?? 1) => path && update.mutate({ path, headers: ifMatch(version), body }, { onSuccess: done });
   const reload = () => {
     setOpen(undefined);
     setBase(report);
@@ -74,6 +74,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
     <Conflict
       projectId={projectId}
       by={report.updated_by}
+      other={`/projects/${projectId}/reports/${report.id}`}
       busy={update.isPending}
       onReload={reload}
       onOverwrite={() => update.variables && change(update.variables.body, () => setOpen(undefined), report.version)}

@@ -16,6 +16,7 @@ import { FilterEditor } from '../../query/FilterEditor';
 import type { TrendsState } from '../../insights/state';
 import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
 import { autoBucket, buckets, describeRange, fits, longest, within } from '../../query/range';
+import { isExplored } from '../../query/report';
 import { RangePicker } from '../../query/RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 import { ReportTitle, SaveButtons, ViewerNote } from './Saving';
@@ -27,17 +28,18 @@ const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartAr
 export function Trends({ state, set, kind }: { state: TrendsState; set: Set; kind: ReactNode }) {
   const project = useProject()!;
   const question = useMemo(() => questionOf(state, project.id), [state, project.id]);
-  const report = useReport(project.id, state.report);
+  const kept = useReport(project.id, state.report);
+  const report = kept.data && isExplored(kept.data) ? kept.data : undefined;
   return (
     <>
       <header className="page-head">
-        <ReportTitle state={state} report={report.data} error={report.error} pending={report.isPending} />
+        <ReportTitle state={state} report={report} error={kept.error} pending={kept.isPending} />
         <div className="row wrap end">
           {state.unzoom && <Button onClick={() => set(unzoomed(state))}><IconZoomOut size={16} aria-hidden />{m.explore.zoomOut}</Button>}
           <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, unzoom: undefined, ...r })} />
           <CopyButton className="" text={location.href} label={m.explore.share} />
           <CodeButton projectId={project.id} state={state} disabled={!question} />
-          <SaveButtons projectId={project.id} state={state} report={report.data} onSaved={(id) => set({ report: id })} />
+          <SaveButtons projectId={project.id} state={state} report={report} onSaved={(id) => set({ report: id })} />
         </div>
       </header>
       <ViewerNote />

@@ -8,7 +8,7 @@ import { idempotencyKey, reloadProjects, sentAgain } from '../../api';
 import { date } from '../../format';
 import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { zonePref } from '../../prefs';
+import { browserZone, zonePref } from '../../prefs';
 import { Button, Failure, fieldsOf, TextField } from '../../ui';
 import { keepSecret } from '../../secret';
 import './projects.css';
@@ -76,7 +76,7 @@ export function NewProjectPage() {
         style={{ padding: 28 }}
         onSubmit={(e) => {
           e.preventDefault();
-          create.mutate({ headers: idempotencyKey(), body: { name: (new FormData(e.currentTarget).get('name') as string).trim() } });
+          create.mutate({ headers: idempotencyKey(), body: { name: (new FormData(e.currentTarget).get('name') as string).trim(), time_zone: browserZone() } });
         }}
       >
         <div className="stack tight">

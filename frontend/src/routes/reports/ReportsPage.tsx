@@ -1,4 +1,4 @@
-import { NimbusError, type Report } from '@nimbus-analytics/sdk';
+import { NimbusError, type SavedInsight } from '@nimbus-analytics/sdk';
 import { Link, Navigate, useParams } from '@tanstack/react-router';
 import { IconBookmark, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -6,12 +6,13 @@ import { date } from '../../format';
 import { useCan, useProject, useReport, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { removeReport } from '../../saved/removal';
+import { removeInsight } from '../../saved/removal';
 import { NotFound } from '../../shell/pages';
 import { Button, Empty, Failure, IconButton, Skeleton, TextField } from '../../ui';
 import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
-import { stateOf } from '../../query/report';
+import { stateOfSaved } from '../../insights/saved';
+import { isExplored, stateOf } from '../../query/report';
 import './reports.css';
 
 export function ReportsPage() {
@@ -54,12 +55,13 @@ export function ReportsPage() {
   );
 }
 
-function summary(report: Report): string {
-  const state = stateOf(report);
+function summary(insight: SavedInsight): string {
+  if (!isExplored(insight)) return m.reports.kinds[insight.question.kind];
+  const state = stateOf(insight);
   return `${questionText(state)} · ${describeRange(state, (iso) => date(iso, state.tz))}`;
 }
 
-function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: string; canEdit: boolean }) {
+function Table({ reports, projectId, canEdit }: { reports: SavedInsight[]; projectId: string; canEdit: boolean }) {
   const zone = zonePref.use();
   return (
     <div className="panel scroll-x">
@@ -76,12 +78,12 @@ function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: 
           {reports.map((r) => (
             <tr key={r.id}>
               <td className="report-name">
-                <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link>
+                {isExplored(r) ? <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link> : <strong>{r.name}</strong>}
                 {r.description && <div className="muted small">{r.description}</div>}
               </td>
               <td className="muted hide-narrow">{summary(r)}</td>
               <td className="muted num hide-narrow nowrap">{date(r.updated_at, zone)}</td>
-              {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => removeReport(projectId, r)} /></td>}
+              {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => removeInsight(projectId, r)} /></td>}
             </tr>
           ))}
         </tbody>
@@ -90,11 +92,14 @@ function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: 
   );
 }
 
-/** Redirects the address of a report to its question as it is saved now. */
+/** Redirects the address of an insight to its question as it is saved now. */
 export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
   const report = useReport(project.id, reportId);
+  const behaviour = report.data && stateOfSaved(report.data.question);
+  if (behaviour) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={behaviour} replace />;
+  if (report.data && !isExplored(report.data)) return <Empty icon={IconBookmark} heading="h1" title={report.data.name}><p>{m.reports.otherKind(m.reports.kinds[report.data.question.kind])}</p></Empty>;
   if (report.data) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
   if (report.error instanceof NimbusError && [404, 422].includes(report.error.status)) return <NotFound />;
   if (report.error) return <Failure error={report.error} retry={() => void report.refetch()} />;

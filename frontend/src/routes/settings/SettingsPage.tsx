@@ -1,4 +1,4 @@
-import type { Project, UpdateProjectRequest } from '@nimbus-analytics/sdk';
+import type { Project, UpdateProjectRequest, WeekStart } from '@nimbus-analytics/sdk';
 import { deleteProjectMutation, updateProjectMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { reloadProjects } from '../../api';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
+import { zones } from '../../prefs';
 import { Button, Confirm, CopyButton, Dialog, Failure, fieldsOf, NeedsRole, SelectField, TextField, toast } from '../../ui';
 
 export function SettingsPage() {
@@ -29,6 +30,9 @@ function retentionLabel(days: number): string {
   if (days === 365) return m.settings.year;
   return days % 365 === 0 ? m.settings.years(days / 365) : m.settings.days(days);
 }
+
+const currencies = new Intl.DisplayNames('en', { type: 'currency' });
+const currencyName = (code: string) => currencies.of(code) ?? code;
 
 function General({ project, canChange }: { project: Project; canChange: boolean }) {
   const [shown, setShown] = useState(project); // what the fields showed when they were filled
@@ -58,6 +62,9 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
             ...(text('name') !== shown.name && { name: text('name') }),
             ...(text('description') !== shown.description && { description: text('description') }),
             ...(days !== shown.data_retention_days && { data_retention_days: days }),
+            ...(text('time_zone') !== shown.time_zone && { time_zone: text('time_zone') }),
+            ...(text('week_start') !== shown.week_start && { week_start: text('week_start') as WeekStart }),
+            ...(text('currency') !== shown.currency && { currency: text('currency') }),
           };
           if (Object.keys(body).length === 0) toast(m.saved);
           else if (body.data_retention_days && days < (project.data_retention_days || Infinity)) setAsking(body);
@@ -70,6 +77,20 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
         <SelectField key={shown.data_retention_days} label={m.settings.retention} hint={m.settings.retentionHint} name="retention" disabled={!canChange} defaultValue={shown.data_retention_days}>
           {[...new Set([...retentions, shown.data_retention_days])].map((days) => (
             <option key={days} value={days}>{retentionLabel(days)}</option>
+          ))}
+        </SelectField>
+        <SelectField key={shown.time_zone} label={m.settings.timeZone} hint={m.settings.timeZoneHint} name="time_zone" disabled={!canChange} defaultValue={shown.time_zone} error={fields['time_zone']}>
+          {[...new Set([shown.time_zone, ...zones])].map((zone) => (
+            <option key={zone}>{zone}</option>
+          ))}
+        </SelectField>
+        <SelectField key={`${shown.week_start} week`} label={m.settings.weekStart} name="week_start" disabled={!canChange} defaultValue={shown.week_start}>
+          <option value="monday">{m.settings.monday}</option>
+          <option value="sunday">{m.settings.sunday}</option>
+        </SelectField>
+        <SelectField key={`${shown.currency} money`} label={m.settings.currency} hint={m.settings.currencyHint} name="currency" disabled={!canChange} defaultValue={shown.currency} error={fields['currency']}>
+          {[...new Set([shown.currency, ...Intl.supportedValuesOf('currency')])].map((code) => (
+            <option key={code} value={code}>{code} · {currencyName(code)}</option>
           ))}
         </SelectField>
         <div className="row wrap">

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateAnnotationData, CreateAnnotationErrors, CreateAnnotationResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateCustomEventData, CreateCustomEventErrors, CreateCustomEventResponses, CreateInsightData, CreateInsightErrors, CreateInsightResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteAnnotationData, DeleteAnnotationErrors, DeleteAnnotationResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteCustomEventData, DeleteCustomEventErrors, DeleteCustomEventResponses, DeleteInsightData, DeleteInsightErrors, DeleteInsightResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAnnotationData, GetAnnotationErrors, GetAnnotationResponses, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetCustomEventData, GetCustomEventErrors, GetCustomEventResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetInsightData, GetInsightErrors, GetInsightResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListAnnotationsData, ListAnnotationsErrors, ListAnnotationsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListCustomEventsData, ListCustomEventsErrors, ListCustomEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInsightsData, ListInsightsErrors, ListInsightsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateAnnotationData, UpdateAnnotationErrors, UpdateAnnotationResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateCustomEventData, UpdateCustomEventErrors, UpdateCustomEventResponses, UpdateInsightData, UpdateInsightErrors, UpdateInsightResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -579,27 +579,28 @@ export const exportAudit = <ThrowOnError extends boolean = true>(options: Option
 });
 
 /**
- * List the reports
+ * List the insights
  *
- * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ * All of them, newest first, as every member of the project sees them.
  *
  */
-export const listReports = <ThrowOnError extends boolean = true>(options: Options<ListReportsData, ThrowOnError>) => (options.client ?? client).get<ListReportsResponses, ListReportsErrors, ThrowOnError>({
+export const listInsights = <ThrowOnError extends boolean = true>(options: Options<ListInsightsData, ThrowOnError>) => (options.client ?? client).get<ListInsightsResponses, ListInsightsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/reports',
+    url: '/v1/projects/{project_id}/insights',
     ...options
 });
 
 /**
- * Save a report
+ * Save an insight
  *
- * A report is a question of `POST /v1/metrics/query` with the way it is drawn, shared by the project's members. It is asked
- * anew each time it is opened: with `limit` it is about the last buckets, with `from` and `to` about a range that stays.
+ * An insight is a question with the way it is drawn, shared by the members of the project. `question` is the body of the operation
+ * that answers it, without `project_id`; its `kind` says which: `metrics` is that of `POST /v1/metrics/query`, any other that of
+ * `POST /v1/insights/{kind}`. What that operation refuses is refused here. The question is asked anew each time the insight is opened.
  *
  */
-export const createReport = <ThrowOnError extends boolean = true>(options: Options<CreateReportData, ThrowOnError>) => (options.client ?? client).post<CreateReportResponses, CreateReportErrors, ThrowOnError>({
+export const createInsight = <ThrowOnError extends boolean = true>(options: Options<CreateInsightData, ThrowOnError>) => (options.client ?? client).post<CreateInsightResponses, CreateInsightErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/reports',
+    url: '/v1/projects/{project_id}/insights',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -608,36 +609,35 @@ export const createReport = <ThrowOnError extends boolean = true>(options: Optio
 });
 
 /**
- * Delete a report
+ * Delete an insight
  *
  * It disappears from every board too.
  *
  */
-export const deleteReport = <ThrowOnError extends boolean = true>(options: Options<DeleteReportData, ThrowOnError>) => (options.client ?? client).delete<DeleteReportResponses, DeleteReportErrors, ThrowOnError>({
+export const deleteInsight = <ThrowOnError extends boolean = true>(options: Options<DeleteInsightData, ThrowOnError>) => (options.client ?? client).delete<DeleteInsightResponses, DeleteInsightErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/reports/{report_id}',
+    url: '/v1/projects/{project_id}/insights/{insight_id}',
     ...options
 });
 
 /**
- * Get a report
+ * Get an insight
  */
-export const getReport = <ThrowOnError extends boolean = true>(options: Options<GetReportData, ThrowOnError>) => (options.client ?? client).get<GetReportResponses, GetReportErrors, ThrowOnError>({
+export const getInsight = <ThrowOnError extends boolean = true>(options: Options<GetInsightData, ThrowOnError>) => (options.client ?? client).get<GetInsightResponses, GetInsightErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/reports/{report_id}',
+    url: '/v1/projects/{project_id}/insights/{insight_id}',
     ...options
 });
 
 /**
- * Change a report
+ * Change an insight
  *
- * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
- * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
+ * Members that are absent stay as they are.
  *
  */
-export const updateReport = <ThrowOnError extends boolean = true>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
+export const updateInsight = <ThrowOnError extends boolean = true>(options: Options<UpdateInsightData, ThrowOnError>) => (options.client ?? client).patch<UpdateInsightResponses, UpdateInsightErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/reports/{report_id}',
+    url: '/v1/projects/{project_id}/insights/{insight_id}',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -679,7 +679,7 @@ export const createCohort = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Delete a cohort
  *
- * Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+ * Unless another cohort, a saved insight or, by one of its insights, a board uses it (409 `in_use`, and `detail`
  * names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
  *
  */
@@ -766,7 +766,7 @@ export const getCohortSize = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * List the boards
  *
- * All of them, newest first; a project has at most 100.
+ * All of them, newest first.
  *
  */
 export const listBoards = <ThrowOnError extends boolean = true>(options: Options<ListBoardsData, ThrowOnError>) => (options.client ?? client).get<ListBoardsResponses, ListBoardsErrors, ThrowOnError>({
@@ -778,7 +778,8 @@ export const listBoards = <ThrowOnError extends boolean = true>(options: Options
 /**
  * Save a board
  *
- * A board shows reports of the project beside each other. A tile whose report is not there is a bad field.
+ * A board shows insights of the project, and text, on a grid of 12 columns. A tile that does not fit into the grid, that overlaps
+ * another one, or whose insight is not there is a bad field.
  *
  */
 export const createBoard = <ThrowOnError extends boolean = true>(options: Options<CreateBoardData, ThrowOnError>) => (options.client ?? client).post<CreateBoardResponses, CreateBoardErrors, ThrowOnError>({
@@ -794,7 +795,7 @@ export const createBoard = <ThrowOnError extends boolean = true>(options: Option
 /**
  * Delete a board
  *
- * Its reports stay.
+ * Its insights stay.
  *
  */
 export const deleteBoard = <ThrowOnError extends boolean = true>(options: Options<DeleteBoardData, ThrowOnError>) => (options.client ?? client).delete<DeleteBoardResponses, DeleteBoardErrors, ThrowOnError>({
@@ -815,13 +816,140 @@ export const getBoard = <ThrowOnError extends boolean = true>(options: Options<G
 /**
  * Change a board
  *
- * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
- * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
+ * Members that are absent stay as they are.
  *
  */
 export const updateBoard = <ThrowOnError extends boolean = true>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards/{board_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the annotations
+ *
+ * Those that touch the range, in the order of their `ts`; all of them without a range.
+ *
+ */
+export const listAnnotations = <ThrowOnError extends boolean = true>(options: Options<ListAnnotationsData, ThrowOnError>) => (options.client ?? client).get<ListAnnotationsResponses, ListAnnotationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/annotations',
+    ...options
+});
+
+/**
+ * Annotate a moment
+ *
+ * A note on what happened, for everyone who looks at a chart: a release, a campaign, an outage. With `until` it is about a while.
+ *
+ */
+export const createAnnotation = <ThrowOnError extends boolean = true>(options: Options<CreateAnnotationData, ThrowOnError>) => (options.client ?? client).post<CreateAnnotationResponses, CreateAnnotationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/annotations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete an annotation
+ */
+export const deleteAnnotation = <ThrowOnError extends boolean = true>(options: Options<DeleteAnnotationData, ThrowOnError>) => (options.client ?? client).delete<DeleteAnnotationResponses, DeleteAnnotationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}',
+    ...options
+});
+
+/**
+ * Get an annotation
+ */
+export const getAnnotation = <ThrowOnError extends boolean = true>(options: Options<GetAnnotationData, ThrowOnError>) => (options.client ?? client).get<GetAnnotationResponses, GetAnnotationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}',
+    ...options
+});
+
+/**
+ * Change an annotation
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateAnnotation = <ThrowOnError extends boolean = true>(options: Options<UpdateAnnotationData, ThrowOnError>) => (options.client ?? client).patch<UpdateAnnotationResponses, UpdateAnnotationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the custom events
+ *
+ * All of them, newest first.
+ *
+ */
+export const listCustomEvents = <ThrowOnError extends boolean = true>(options: Options<ListCustomEventsData, ThrowOnError>) => (options.client ?? client).get<ListCustomEventsResponses, ListCustomEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/custom-events',
+    ...options
+});
+
+/**
+ * Save a custom event
+ *
+ * Several events, each with conditions of its own if need be, under one name. Wherever a question of `/v1/insights/…` names an `event`
+ * it can name a `custom_event` by its id instead: any of its events then counts, as it is defined when the question is asked.
+ *
+ */
+export const createCustomEvent = <ThrowOnError extends boolean = true>(options: Options<CreateCustomEventData, ThrowOnError>) => (options.client ?? client).post<CreateCustomEventResponses, CreateCustomEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/custom-events',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a custom event
+ *
+ * One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+ *
+ */
+export const deleteCustomEvent = <ThrowOnError extends boolean = true>(options: Options<DeleteCustomEventData, ThrowOnError>) => (options.client ?? client).delete<DeleteCustomEventResponses, DeleteCustomEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}',
+    ...options
+});
+
+/**
+ * Get a custom event
+ */
+export const getCustomEvent = <ThrowOnError extends boolean = true>(options: Options<GetCustomEventData, ThrowOnError>) => (options.client ?? client).get<GetCustomEventResponses, GetCustomEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}',
+    ...options
+});
+
+/**
+ * Change a custom event
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateCustomEvent = <ThrowOnError extends boolean = true>(options: Options<UpdateCustomEventData, ThrowOnError>) => (options.client ?? client).patch<UpdateCustomEventResponses, UpdateCustomEventErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}',
     ...options,
     headers: {
         'Content-Type': 'application/json',

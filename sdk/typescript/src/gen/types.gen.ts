@@ -48,6 +48,10 @@ export type Problem = {
      * Events refused; present when ingestion refused every event.
      */
     rejected?: number;
+    /**
+     * The version that is there; present with `version_conflict`.
+     */
+    version?: number;
 };
 
 export type FieldError = {
@@ -272,6 +276,11 @@ export type DataRetentionDays = number;
 export type ProjectTimeZone = string;
 
 /**
+ * The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
+ */
+export type Currency = string;
+
+/**
  * The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
  */
 export const WeekStart = { /**
@@ -293,6 +302,7 @@ export type CreateProjectRequest = {
     data_retention_days?: DataRetentionDays;
     time_zone?: ProjectTimeZone;
     week_start?: WeekStart;
+    currency?: Currency;
 };
 
 export type UpdateProjectRequest = {
@@ -301,6 +311,7 @@ export type UpdateProjectRequest = {
     data_retention_days?: DataRetentionDays;
     time_zone?: ProjectTimeZone;
     week_start?: WeekStart;
+    currency?: Currency;
 };
 
 export type Project = {
@@ -310,6 +321,7 @@ export type Project = {
     data_retention_days: DataRetentionDays;
     time_zone: ProjectTimeZone;
     week_start: WeekStart;
+    currency: Currency;
     role: Role;
     /**
      * The id of the main key pair; empty when it was revoked or is running out.
@@ -803,9 +815,10 @@ export type AuditPage = {
 };
 
 /**
- * A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
+ * A question of `POST /v1/metrics/query`, without its project.
  */
-export type ReportQuestion = {
+export type MetricsInsight = {
+    kind: 'metrics';
     bucket?: Bucket;
     limit?: BucketLimit;
     /**
@@ -831,46 +844,65 @@ export type ReportQuestion = {
 };
 
 /**
- * How the answer is drawn.
+ * The question of an insight, at most 32 KiB of JSON; `kind` says which.
  */
-export type ReportView = {
-    chart: 'line' | 'bar' | 'area' | 'table' | 'number';
-    /**
-     * Beside the period before.
-     */
-    compare?: boolean;
+export type SavedQuestion = ({
+    kind: 'metrics';
+} & MetricsInsight) | ({
+    kind: 'funnel';
+} & FunnelInsight) | ({
+    kind: 'retention';
+} & RetentionInsight) | ({
+    kind: 'lifecycle';
+} & LifecycleInsight) | ({
+    kind: 'stickiness';
+} & StickinessInsight) | ({
+    kind: 'uniques';
+} & UniquesInsight) | ({
+    kind: 'paths';
+} & PathsInsight) | ({
+    kind: 'sessions';
+} & SessionsInsight);
+
+/**
+ * How the answer is drawn, such as `{"chart": "line", "compare": true}`: at most 4 KiB of JSON, at most 8 levels deep, for the
+ * dashboard and other programs to agree on. The server keeps it as it is; absent it is empty.
+ *
+ */
+export type InsightView = {
+    [key: string]: unknown;
 };
 
-export type ReportName = string;
+export type SavedName = string;
 
-export type ReportDescription = string;
+export type SavedDescription = string;
 
-export type CreateReportRequest = {
-    name: ReportName;
-    description?: ReportDescription;
-    question: ReportQuestion;
-    view: ReportView;
+export type CreateInsightRequest = {
+    name: SavedName;
+    description?: SavedDescription;
+    question: SavedQuestion;
+    view?: InsightView;
 };
 
-export type UpdateReportRequest = {
-    name?: ReportName;
-    description?: ReportDescription;
-    question?: ReportQuestion;
-    view?: ReportView;
+export type UpdateInsightRequest = {
+    name?: SavedName;
+    description?: SavedDescription;
+    question?: SavedQuestion;
+    view?: InsightView;
 };
 
-export type Report = {
+export type SavedInsight = {
     id: string;
     name: string;
     description: string;
-    question: ReportQuestion;
-    view: ReportView;
+    question: SavedQuestion;
+    view: InsightView;
     /**
      * Counts the changes, from 1; for `If-Match`.
      */
     version: number;
     /**
-     * The account that saved it; null when that is gone.
+     * The account that made it; null when that is gone.
      */
     created_by: string | null;
     created_at: string;
@@ -881,8 +913,8 @@ export type Report = {
     updated_at: string;
 };
 
-export type ReportList = {
-    items: Array<Report>;
+export type SavedInsightList = {
+    items: Array<SavedInsight>;
 };
 
 export const CohortKind = { /**
@@ -904,16 +936,16 @@ export type Behind = {
 };
 
 export type CreateCohortRequest = {
-    name: ReportName;
-    description?: ReportDescription;
+    name: SavedName;
+    description?: SavedDescription;
     kind: CohortKind;
     where?: CohortClause;
     behind?: Behind;
 };
 
 export type UpdateCohortRequest = {
-    name?: ReportName;
-    description?: ReportDescription;
+    name?: SavedName;
+    description?: SavedDescription;
     where?: CohortClause;
 };
 
@@ -978,7 +1010,7 @@ export type Cohort = {
 };
 
 export type CohortUse = {
-    kind: 'cohort' | 'report' | 'board';
+    kind: 'cohort' | 'insight' | 'board';
     id: string;
     name: string;
 };
@@ -1004,28 +1036,76 @@ export type CohortSizePoint = {
     size: number;
 };
 
-export type BoardTile = {
-    report_id: string;
-    /**
-     * Of the board; on a narrow screen every tile is full.
-     */
-    width: 'half' | 'full';
+/**
+ * Columns of the grid to the left of it; with `w` at most 12.
+ */
+export type TileX = number;
+
+/**
+ * Rows of the grid above it.
+ */
+export type TileY = number;
+
+/**
+ * In columns, of which there are 12; on a narrow screen every tile is as wide as that.
+ */
+export type TileWidth = number;
+
+/**
+ * In rows of the grid.
+ */
+export type TileHeight = number;
+
+/**
+ * An insight on a board.
+ */
+export type InsightTile = {
+    kind: 'insight';
+    insight_id: string;
+    x: TileX;
+    y: TileY;
+    w: TileWidth;
+    h: TileHeight;
 };
 
 /**
- * From the top, in the order in which they are read.
+ * Words on a board.
+ */
+export type TextTile = {
+    kind: 'text';
+    /**
+     * In Markdown; HTML in it is text.
+     */
+    text: string;
+    x: TileX;
+    y: TileY;
+    w: TileWidth;
+    h: TileHeight;
+};
+
+/**
+ * An insight or words, and where; `kind` says which.
+ */
+export type BoardTile = ({
+    kind: 'insight';
+} & InsightTile) | ({
+    kind: 'text';
+} & TextTile);
+
+/**
+ * No two overlap. They come back in the order in which they are read, row by row.
  */
 export type BoardTiles = Array<BoardTile>;
 
 export type CreateBoardRequest = {
-    name: ReportName;
-    description?: ReportDescription;
+    name: SavedName;
+    description?: SavedDescription;
     tiles?: BoardTiles;
 };
 
 export type UpdateBoardRequest = {
-    name?: ReportName;
-    description?: ReportDescription;
+    name?: SavedName;
+    description?: SavedDescription;
     tiles?: BoardTiles;
 };
 
@@ -1033,7 +1113,7 @@ export type Board = {
     id: string;
     name: string;
     description: string;
-    tiles: Array<BoardTile>;
+    tiles: BoardTiles;
     /**
      * Counts the changes, from 1; for `If-Match`.
      */
@@ -1052,6 +1132,113 @@ export type Board = {
 
 export type BoardList = {
     items: Array<Board>;
+};
+
+export type AnnotationText = string;
+
+export type CreateAnnotationRequest = {
+    /**
+     * When it happened or began.
+     */
+    ts: string;
+    text: AnnotationText;
+    /**
+     * When it ended; when absent, or `ts`, it is about a moment.
+     */
+    until?: string;
+};
+
+export type UpdateAnnotationRequest = {
+    /**
+     * When it happened or began.
+     */
+    ts?: string;
+    text?: AnnotationText;
+    /**
+     * When it ended; when absent, or `ts`, it is about a moment.
+     */
+    until?: string;
+};
+
+export type Annotation = {
+    id: string;
+    /**
+     * When it happened or began.
+     */
+    ts: string;
+    text: AnnotationText;
+    /**
+     * When it ended; `ts` for a moment.
+     */
+    until: string;
+    /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
+     * The account that made it; null when that is gone.
+     */
+    created_by: string | null;
+    created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
+    updated_at: string;
+};
+
+export type AnnotationList = {
+    items: Array<Annotation>;
+};
+
+/**
+ * An event of this name that fits the filter.
+ */
+export type CustomEventPart = {
+    event: string;
+    filter?: MetricsFilter;
+};
+
+/**
+ * Any of these is the custom event.
+ */
+export type CustomEventParts = Array<CustomEventPart>;
+
+export type CreateCustomEventRequest = {
+    name: SavedName;
+    description?: SavedDescription;
+    events: CustomEventParts;
+};
+
+export type UpdateCustomEventRequest = {
+    name?: SavedName;
+    description?: SavedDescription;
+    events?: CustomEventParts;
+};
+
+export type CustomEvent = {
+    id: string;
+    name: string;
+    description: string;
+    events: CustomEventParts;
+    /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
+     * The account that made it; null when that is gone.
+     */
+    created_by: string | null;
+    created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
+    updated_at: string;
+};
+
+export type CustomEventList = {
+    items: Array<CustomEvent>;
 };
 
 export type IngestRequest = {
@@ -1671,10 +1858,16 @@ export const CountOf = {
 export type CountOf = typeof CountOf[keyof typeof CountOf];
 
 /**
- * An event of this name that fits the filter; any name, or anything, when absent.
+ * A custom event of the project, in place of `event`.
+ */
+export type CustomEventId = string;
+
+/**
+ * An event of this name, or a custom event, that fits the filter; any name, or anything, when absent.
  */
 export type Step = {
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
 };
 
@@ -1683,9 +1876,10 @@ export type Step = {
  */
 export type FunnelStep = {
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     /**
-     * Any of these is the step; not together with `event` or `filter`.
+     * Any of these is the step; not together with `event`, `custom_event` or `filter`.
      */
     any_of?: Array<Step>;
     /**
@@ -1699,6 +1893,7 @@ export type FunnelStep = {
  */
 export type FunnelExclusion = {
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     /**
      * A step, from 1.
@@ -1743,9 +1938,10 @@ export type InsightBreakdown = {
  */
 export type TrendsSeries = {
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     /**
-     * Events that fit any of these, each counted once; not together with `event` or `filter`.
+     * Events that fit any of these, each counted once; not together with `event`, `custom_event` or `filter`.
      */
     any_of?: Array<Step>;
     measure?: TrendsMeasure;
@@ -1843,15 +2039,16 @@ export type TrendsFormula = {
 };
 
 /**
- * By a value in props, which `prop` names, or by the name of the event, without `prop`.
+ * By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
  */
 export type TrendsBreakdown = {
-    by?: 'prop' | 'name';
+    by?: 'prop' | 'name' | 'cohorts';
     prop?: PropName;
     /**
-     * Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+     * Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
      */
     edges?: Array<number>;
+    cohorts?: CohortRefs;
 };
 
 export type CohortBreakdown = {
@@ -1882,6 +2079,7 @@ export type HistogramEdges = {
  */
 export type Anchor = {
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     node?: string;
 };
@@ -1996,6 +2194,7 @@ export type LifecycleQuestion = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2030,6 +2229,7 @@ export type StickinessQuestion = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2060,6 +2260,7 @@ export type TrendsQuestion = {
     include_bots?: IncludeBots;
     bucket?: Bucket;
     week_start?: WeekStart;
+    people?: CohortClause;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2102,6 +2303,7 @@ export type UniquesQuestion = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2150,9 +2352,13 @@ export type PathsQuestion = {
      */
     node_prop?: string;
     /**
-     * Only these events are nodes; all when absent.
+     * Only these events, and those of `custom_events`, are nodes; all when both are absent.
      */
     events?: Array<string>;
+    /**
+     * Custom events whose events are nodes, each by its own name.
+     */
+    custom_events?: Array<string>;
     /**
      * Nodes that are left out.
      */
@@ -2278,6 +2484,7 @@ export type LifecycleInsight = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2305,6 +2512,7 @@ export type StickinessInsight = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2328,6 +2536,7 @@ export type TrendsInsight = {
     include_bots?: IncludeBots;
     bucket?: Bucket;
     week_start?: WeekStart;
+    people?: CohortClause;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2363,6 +2572,7 @@ export type UniquesInsight = {
      * The name of the event; any event when absent.
      */
     event?: string;
+    custom_event?: CustomEventId;
     bucket?: Period;
     week_start?: WeekStart;
 };
@@ -2404,9 +2614,13 @@ export type PathsInsight = {
      */
     node_prop?: string;
     /**
-     * Only these events are nodes; all when absent.
+     * Only these events, and those of `custom_events`, are nodes; all when both are absent.
      */
     events?: Array<string>;
+    /**
+     * Custom events whose events are nodes, each by its own name.
+     */
+    custom_events?: Array<string>;
     /**
      * Nodes that are left out.
      */
@@ -2514,6 +2728,7 @@ export type ClauseNot = {
 export type ClauseDid = {
     op: 'did';
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     times?: Times;
     within?: Within;
@@ -2525,6 +2740,7 @@ export type ClauseDid = {
 export type ClauseFirst = {
     op: 'first';
     event?: string;
+    custom_event?: CustomEventId;
     filter?: MetricsFilter;
     within: Within;
 };
@@ -2860,7 +3076,7 @@ export type TrendsAnswer = {
     series: Array<TrendsLine>;
     formulas: Array<TrendsLine>;
     /**
-     * Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+     * Of the breakdown: those with the largest total of the first series, and the rest last; cohorts as they were named. Empty without one.
      */
     groups: Array<TrendsGroup>;
     meta: InsightMeta;
@@ -2891,12 +3107,16 @@ export type TrendsGroup = {
 };
 
 /**
- * The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+ * The value of one breakdown with its type, a list or an object as its JSON text; or a range of numbers: from `gte`, below `lt`; or a cohort, by its id with its name. Nothing stands for the events without a value.
  */
 export type TrendsValue = {
     value?: Scalar;
     gte?: number;
     lt?: number;
+    /**
+     * The name of the cohort whose id `value` is.
+     */
+    cohort?: string;
 };
 
 export type StickinessGroup = {
@@ -5365,7 +5585,7 @@ export type ExportAuditResponses = {
 
 export type ExportAuditResponse = ExportAuditResponses[keyof ExportAuditResponses];
 
-export type ListReportsData = {
+export type ListInsightsData = {
     body?: never;
     path: {
         /**
@@ -5374,10 +5594,10 @@ export type ListReportsData = {
         project_id: string;
     };
     query?: never;
-    url: '/v1/projects/{project_id}/reports';
+    url: '/v1/projects/{project_id}/insights';
 };
 
-export type ListReportsErrors = {
+export type ListInsightsErrors = {
     /**
      * No valid credentials, or not of the kind this operation takes.
      */
@@ -5406,19 +5626,19 @@ export type ListReportsErrors = {
     503: Problem;
 };
 
-export type ListReportsError = ListReportsErrors[keyof ListReportsErrors];
+export type ListInsightsError = ListInsightsErrors[keyof ListInsightsErrors];
 
-export type ListReportsResponses = {
+export type ListInsightsResponses = {
     /**
-     * The reports.
+     * The insights.
      */
-    200: ReportList;
+    200: SavedInsightList;
 };
 
-export type ListReportsResponse = ListReportsResponses[keyof ListReportsResponses];
+export type ListInsightsResponse = ListInsightsResponses[keyof ListInsightsResponses];
 
-export type CreateReportData = {
-    body: CreateReportRequest;
+export type CreateInsightData = {
+    body: CreateInsightRequest;
     headers?: {
         /**
          * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -5435,10 +5655,10 @@ export type CreateReportData = {
         project_id: string;
     };
     query?: never;
-    url: '/v1/projects/{project_id}/reports';
+    url: '/v1/projects/{project_id}/insights';
 };
 
-export type CreateReportErrors = {
+export type CreateInsightErrors = {
     /**
      * The body is not JSON, or its compression is broken.
      */
@@ -5483,131 +5703,19 @@ export type CreateReportErrors = {
     503: Problem;
 };
 
-export type CreateReportError = CreateReportErrors[keyof CreateReportErrors];
+export type CreateInsightError = CreateInsightErrors[keyof CreateInsightErrors];
 
-export type CreateReportResponses = {
+export type CreateInsightResponses = {
     /**
-     * The report.
+     * The insight.
      */
-    201: Report;
+    201: SavedInsight;
 };
 
-export type CreateReportResponse = CreateReportResponses[keyof CreateReportResponses];
+export type CreateInsightResponse = CreateInsightResponses[keyof CreateInsightResponses];
 
-export type DeleteReportData = {
+export type DeleteInsightData = {
     body?: never;
-    path: {
-        /**
-         * The project's id.
-         */
-        project_id: string;
-        /**
-         * The report's id.
-         */
-        report_id: string;
-    };
-    query?: never;
-    url: '/v1/projects/{project_id}/reports/{report_id}';
-};
-
-export type DeleteReportErrors = {
-    /**
-     * No valid credentials, or not of the kind this operation takes.
-     */
-    401: Problem;
-    /**
-     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
-     */
-    403: Problem;
-    /**
-     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
-     */
-    404: Problem;
-    /**
-     * The request breaks the contract; `errors` names every bad field.
-     */
-    422: Problem;
-    /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
-};
-
-export type DeleteReportError = DeleteReportErrors[keyof DeleteReportErrors];
-
-export type DeleteReportResponses = {
-    /**
-     * The report is gone.
-     */
-    204: void;
-};
-
-export type DeleteReportResponse = DeleteReportResponses[keyof DeleteReportResponses];
-
-export type GetReportData = {
-    body?: never;
-    path: {
-        /**
-         * The project's id.
-         */
-        project_id: string;
-        /**
-         * The report's id.
-         */
-        report_id: string;
-    };
-    query?: never;
-    url: '/v1/projects/{project_id}/reports/{report_id}';
-};
-
-export type GetReportErrors = {
-    /**
-     * No valid credentials, or not of the kind this operation takes.
-     */
-    401: Problem;
-    /**
-     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
-     */
-    403: Problem;
-    /**
-     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
-     */
-    404: Problem;
-    /**
-     * The request breaks the contract; `errors` names every bad field.
-     */
-    422: Problem;
-    /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
-};
-
-export type GetReportError = GetReportErrors[keyof GetReportErrors];
-
-export type GetReportResponses = {
-    /**
-     * The report.
-     */
-    200: Report;
-};
-
-export type GetReportResponse = GetReportResponses[keyof GetReportResponses];
-
-export type UpdateReportData = {
-    body: UpdateReportRequest;
     headers?: {
         /**
          * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
@@ -5621,15 +5729,138 @@ export type UpdateReportData = {
          */
         project_id: string;
         /**
-         * The report's id.
+         * The insight's id.
          */
-        report_id: string;
+        insight_id: string;
     };
     query?: never;
-    url: '/v1/projects/{project_id}/reports/{report_id}';
+    url: '/v1/projects/{project_id}/insights/{insight_id}';
 };
 
-export type UpdateReportErrors = {
+export type DeleteInsightErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteInsightError = DeleteInsightErrors[keyof DeleteInsightErrors];
+
+export type DeleteInsightResponses = {
+    /**
+     * The insight is gone.
+     */
+    204: void;
+};
+
+export type DeleteInsightResponse = DeleteInsightResponses[keyof DeleteInsightResponses];
+
+export type GetInsightData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The insight's id.
+         */
+        insight_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/insights/{insight_id}';
+};
+
+export type GetInsightErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetInsightError = GetInsightErrors[keyof GetInsightErrors];
+
+export type GetInsightResponses = {
+    /**
+     * The insight.
+     */
+    200: SavedInsight;
+};
+
+export type GetInsightResponse = GetInsightResponses[keyof GetInsightResponses];
+
+export type UpdateInsightData = {
+    body: UpdateInsightRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The insight's id.
+         */
+        insight_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/insights/{insight_id}';
+};
+
+export type UpdateInsightErrors = {
     /**
      * The body is not JSON, or its compression is broken.
      */
@@ -5647,7 +5878,7 @@ export type UpdateReportErrors = {
      */
     404: Problem;
     /**
-     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
      */
     412: Problem;
     /**
@@ -5674,16 +5905,16 @@ export type UpdateReportErrors = {
     503: Problem;
 };
 
-export type UpdateReportError = UpdateReportErrors[keyof UpdateReportErrors];
+export type UpdateInsightError = UpdateInsightErrors[keyof UpdateInsightErrors];
 
-export type UpdateReportResponses = {
+export type UpdateInsightResponses = {
     /**
-     * The report after the change.
+     * The insight after the change.
      */
-    200: Report;
+    200: SavedInsight;
 };
 
-export type UpdateReportResponse = UpdateReportResponses[keyof UpdateReportResponses];
+export type UpdateInsightResponse = UpdateInsightResponses[keyof UpdateInsightResponses];
 
 export type ListCohortsData = {
     body?: never;
@@ -5849,7 +6080,7 @@ export type DeleteCohortErrors = {
      */
     404: Problem;
     /**
-     * It is used (`cohort_in_use`). Nothing was deleted.
+     * It is used (`in_use`). Nothing was deleted.
      */
     409: Problem;
     /**
@@ -5976,7 +6207,7 @@ export type UpdateCohortErrors = {
      */
     404: Problem;
     /**
-     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
      */
     412: Problem;
     /**
@@ -6111,7 +6342,7 @@ export type ChangeCohortPeopleErrors = {
      */
     404: Problem;
     /**
-     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
      */
     412: Problem;
     /**
@@ -6357,6 +6588,13 @@ export type CreateBoardResponse = CreateBoardResponses[keyof CreateBoardResponse
 
 export type DeleteBoardData = {
     body?: never;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -6384,6 +6622,10 @@ export type DeleteBoardErrors = {
      * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
     /**
      * The request breaks the contract; `errors` names every bad field.
      */
@@ -6508,7 +6750,7 @@ export type UpdateBoardErrors = {
      */
     404: Problem;
     /**
-     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
      */
     412: Problem;
     /**
@@ -6545,6 +6787,681 @@ export type UpdateBoardResponses = {
 };
 
 export type UpdateBoardResponse = UpdateBoardResponses[keyof UpdateBoardResponses];
+
+export type ListAnnotationsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Start of the range, inclusive.
+         */
+        from?: string;
+        /**
+         * End of the range, exclusive.
+         */
+        to?: string;
+    };
+    url: '/v1/projects/{project_id}/annotations';
+};
+
+export type ListAnnotationsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListAnnotationsError = ListAnnotationsErrors[keyof ListAnnotationsErrors];
+
+export type ListAnnotationsResponses = {
+    /**
+     * The annotations.
+     */
+    200: AnnotationList;
+};
+
+export type ListAnnotationsResponse = ListAnnotationsResponses[keyof ListAnnotationsResponses];
+
+export type CreateAnnotationData = {
+    body: CreateAnnotationRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/annotations';
+};
+
+export type CreateAnnotationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateAnnotationError = CreateAnnotationErrors[keyof CreateAnnotationErrors];
+
+export type CreateAnnotationResponses = {
+    /**
+     * The annotation.
+     */
+    201: Annotation;
+};
+
+export type CreateAnnotationResponse = CreateAnnotationResponses[keyof CreateAnnotationResponses];
+
+export type DeleteAnnotationData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The annotation's id.
+         */
+        annotation_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}';
+};
+
+export type DeleteAnnotationErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteAnnotationError = DeleteAnnotationErrors[keyof DeleteAnnotationErrors];
+
+export type DeleteAnnotationResponses = {
+    /**
+     * The annotation is gone.
+     */
+    204: void;
+};
+
+export type DeleteAnnotationResponse = DeleteAnnotationResponses[keyof DeleteAnnotationResponses];
+
+export type GetAnnotationData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The annotation's id.
+         */
+        annotation_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}';
+};
+
+export type GetAnnotationErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetAnnotationError = GetAnnotationErrors[keyof GetAnnotationErrors];
+
+export type GetAnnotationResponses = {
+    /**
+     * The annotation.
+     */
+    200: Annotation;
+};
+
+export type GetAnnotationResponse = GetAnnotationResponses[keyof GetAnnotationResponses];
+
+export type UpdateAnnotationData = {
+    body: UpdateAnnotationRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The annotation's id.
+         */
+        annotation_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/annotations/{annotation_id}';
+};
+
+export type UpdateAnnotationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateAnnotationError = UpdateAnnotationErrors[keyof UpdateAnnotationErrors];
+
+export type UpdateAnnotationResponses = {
+    /**
+     * The annotation after the change.
+     */
+    200: Annotation;
+};
+
+export type UpdateAnnotationResponse = UpdateAnnotationResponses[keyof UpdateAnnotationResponses];
+
+export type ListCustomEventsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/custom-events';
+};
+
+export type ListCustomEventsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListCustomEventsError = ListCustomEventsErrors[keyof ListCustomEventsErrors];
+
+export type ListCustomEventsResponses = {
+    /**
+     * The custom events.
+     */
+    200: CustomEventList;
+};
+
+export type ListCustomEventsResponse = ListCustomEventsResponses[keyof ListCustomEventsResponses];
+
+export type CreateCustomEventData = {
+    body: CreateCustomEventRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/custom-events';
+};
+
+export type CreateCustomEventErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateCustomEventError = CreateCustomEventErrors[keyof CreateCustomEventErrors];
+
+export type CreateCustomEventResponses = {
+    /**
+     * The custom event.
+     */
+    201: CustomEvent;
+};
+
+export type CreateCustomEventResponse = CreateCustomEventResponses[keyof CreateCustomEventResponses];
+
+export type DeleteCustomEventData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The custom event's id.
+         */
+        custom_event_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}';
+};
+
+export type DeleteCustomEventErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * Something else is made of it (`in_use`); `detail` names what. Nothing was deleted.
+     */
+    409: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteCustomEventError = DeleteCustomEventErrors[keyof DeleteCustomEventErrors];
+
+export type DeleteCustomEventResponses = {
+    /**
+     * The custom event is gone.
+     */
+    204: void;
+};
+
+export type DeleteCustomEventResponse = DeleteCustomEventResponses[keyof DeleteCustomEventResponses];
+
+export type GetCustomEventData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The custom event's id.
+         */
+        custom_event_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}';
+};
+
+export type GetCustomEventErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetCustomEventError = GetCustomEventErrors[keyof GetCustomEventErrors];
+
+export type GetCustomEventResponses = {
+    /**
+     * The custom event.
+     */
+    200: CustomEvent;
+};
+
+export type GetCustomEventResponse = GetCustomEventResponses[keyof GetCustomEventResponses];
+
+export type UpdateCustomEventData = {
+    body: UpdateCustomEventRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The custom event's id.
+         */
+        custom_event_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/custom-events/{custom_event_id}';
+};
+
+export type UpdateCustomEventErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`); `version` is the one that is there. Nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateCustomEventError = UpdateCustomEventErrors[keyof UpdateCustomEventErrors];
+
+export type UpdateCustomEventResponses = {
+    /**
+     * The custom event after the change.
+     */
+    200: CustomEvent;
+};
+
+export type UpdateCustomEventResponse = UpdateCustomEventResponses[keyof UpdateCustomEventResponses];
 
 export type ListEventsData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, completePasswordReset, createApiKey, createBoard, createCohort, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteCohort, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAuthMethods, getBoard, getCohort, getCohortSize, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listCohorts, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateCohort, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getHealth, getInsight, getMe, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCohorts, listCustomEvents, listEvents, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -951,17 +951,17 @@ export const exportAuditOptions = (options: Options<ExportAuditData>) => queryOp
     queryKey: exportAuditQueryKey(options)
 });
 
-export const listReportsQueryKey = (options: Options<ListReportsData>) => createQueryKey('listReports', options, false, ['Reports']);
+export const listInsightsQueryKey = (options: Options<ListInsightsData>) => createQueryKey('listInsights', options, false, ['Saved']);
 
 /**
- * List the reports
+ * List the insights
  *
- * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ * All of them, newest first, as every member of the project sees them.
  *
  */
-export const listReportsOptions = (options: Options<ListReportsData>) => queryOptions<ListReportsResponse, ListReportsError, ListReportsResponse, ReturnType<typeof listReportsQueryKey>>({
+export const listInsightsOptions = (options: Options<ListInsightsData>) => queryOptions<ListInsightsResponse, ListInsightsError, ListInsightsResponse, ReturnType<typeof listInsightsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
-        const { data } = await listReports({
+        const { data } = await listInsights({
             ...options,
             ...queryKey[0],
             signal,
@@ -969,20 +969,21 @@ export const listReportsOptions = (options: Options<ListReportsData>) => queryOp
         });
         return data;
     },
-    queryKey: listReportsQueryKey(options)
+    queryKey: listInsightsQueryKey(options)
 });
 
 /**
- * Save a report
+ * Save an insight
  *
- * A report is a question of `POST /v1/metrics/query` with the way it is drawn, shared by the project's members. It is asked
- * anew each time it is opened: with `limit` it is about the last buckets, with `from` and `to` about a range that stays.
+ * An insight is a question with the way it is drawn, shared by the members of the project. `question` is the body of the operation
+ * that answers it, without `project_id`; its `kind` says which: `metrics` is that of `POST /v1/metrics/query`, any other that of
+ * `POST /v1/insights/{kind}`. What that operation refuses is refused here. The question is asked anew each time the insight is opened.
  *
  */
-export const createReportMutation = (options?: Partial<Options<CreateReportData>>): UseMutationOptions<CreateReportResponse, CreateReportError, Options<CreateReportData>> => {
-    const mutationOptions: UseMutationOptions<CreateReportResponse, CreateReportError, Options<CreateReportData>> = {
+export const createInsightMutation = (options?: Partial<Options<CreateInsightData>>): UseMutationOptions<CreateInsightResponse, CreateInsightError, Options<CreateInsightData>> => {
+    const mutationOptions: UseMutationOptions<CreateInsightResponse, CreateInsightError, Options<CreateInsightData>> = {
         mutationFn: async (fnOptions) => {
-            const { data } = await createReport({
+            const { data } = await createInsight({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -994,15 +995,15 @@ export const createReportMutation = (options?: Partial<Options<CreateReportData>
 };
 
 /**
- * Delete a report
+ * Delete an insight
  *
  * It disappears from every board too.
  *
  */
-export const deleteReportMutation = (options?: Partial<Options<DeleteReportData>>): UseMutationOptions<DeleteReportResponse, DeleteReportError, Options<DeleteReportData>> => {
-    const mutationOptions: UseMutationOptions<DeleteReportResponse, DeleteReportError, Options<DeleteReportData>> = {
+export const deleteInsightMutation = (options?: Partial<Options<DeleteInsightData>>): UseMutationOptions<DeleteInsightResponse, DeleteInsightError, Options<DeleteInsightData>> => {
+    const mutationOptions: UseMutationOptions<DeleteInsightResponse, DeleteInsightError, Options<DeleteInsightData>> = {
         mutationFn: async (fnOptions) => {
-            const { data } = await deleteReport({
+            const { data } = await deleteInsight({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -1013,14 +1014,14 @@ export const deleteReportMutation = (options?: Partial<Options<DeleteReportData>
     return mutationOptions;
 };
 
-export const getReportQueryKey = (options: Options<GetReportData>) => createQueryKey('getReport', options, false, ['Reports']);
+export const getInsightQueryKey = (options: Options<GetInsightData>) => createQueryKey('getInsight', options, false, ['Saved']);
 
 /**
- * Get a report
+ * Get an insight
  */
-export const getReportOptions = (options: Options<GetReportData>) => queryOptions<GetReportResponse, GetReportError, GetReportResponse, ReturnType<typeof getReportQueryKey>>({
+export const getInsightOptions = (options: Options<GetInsightData>) => queryOptions<GetInsightResponse, GetInsightError, GetInsightResponse, ReturnType<typeof getInsightQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
-        const { data } = await getReport({
+        const { data } = await getInsight({
             ...options,
             ...queryKey[0],
             signal,
@@ -1028,20 +1029,19 @@ export const getReportOptions = (options: Options<GetReportData>) => queryOption
         });
         return data;
     },
-    queryKey: getReportQueryKey(options)
+    queryKey: getInsightQueryKey(options)
 });
 
 /**
- * Change a report
+ * Change an insight
  *
- * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
- * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
+ * Members that are absent stay as they are.
  *
  */
-export const updateReportMutation = (options?: Partial<Options<UpdateReportData>>): UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> => {
-    const mutationOptions: UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> = {
+export const updateInsightMutation = (options?: Partial<Options<UpdateInsightData>>): UseMutationOptions<UpdateInsightResponse, UpdateInsightError, Options<UpdateInsightData>> => {
+    const mutationOptions: UseMutationOptions<UpdateInsightResponse, UpdateInsightError, Options<UpdateInsightData>> = {
         mutationFn: async (fnOptions) => {
-            const { data } = await updateReport({
+            const { data } = await updateInsight({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -1099,7 +1099,7 @@ export const createCohortMutation = (options?: Partial<Options<CreateCohortData>
 /**
  * Delete a cohort
  *
- * Unless another cohort, a saved report or, by one of its reports, a board uses it (409 `cohort_in_use`, and `detail`
+ * Unless another cohort, a saved insight or, by one of its insights, a board uses it (409 `in_use`, and `detail`
  * names them). With `force` it goes all the same, and what used it is refused with 422 until it is changed.
  *
  */
@@ -1226,12 +1226,12 @@ export const getCohortSizeOptions = (options: Options<GetCohortSizeData>) => que
     queryKey: getCohortSizeQueryKey(options)
 });
 
-export const listBoardsQueryKey = (options: Options<ListBoardsData>) => createQueryKey('listBoards', options, false, ['Reports']);
+export const listBoardsQueryKey = (options: Options<ListBoardsData>) => createQueryKey('listBoards', options, false, ['Saved']);
 
 /**
  * List the boards
  *
- * All of them, newest first; a project has at most 100.
+ * All of them, newest first.
  *
  */
 export const listBoardsOptions = (options: Options<ListBoardsData>) => queryOptions<ListBoardsResponse, ListBoardsError, ListBoardsResponse, ReturnType<typeof listBoardsQueryKey>>({
@@ -1250,7 +1250,8 @@ export const listBoardsOptions = (options: Options<ListBoardsData>) => queryOpti
 /**
  * Save a board
  *
- * A board shows reports of the project beside each other. A tile whose report is not there is a bad field.
+ * A board shows insights of the project, and text, on a grid of 12 columns. A tile that does not fit into the grid, that overlaps
+ * another one, or whose insight is not there is a bad field.
  *
  */
 export const createBoardMutation = (options?: Partial<Options<CreateBoardData>>): UseMutationOptions<CreateBoardResponse, CreateBoardError, Options<CreateBoardData>> => {
@@ -1270,7 +1271,7 @@ export const createBoardMutation = (options?: Partial<Options<CreateBoardData>>)
 /**
  * Delete a board
  *
- * Its reports stay.
+ * Its insights stay.
  *
  */
 export const deleteBoardMutation = (options?: Partial<Options<DeleteBoardData>>): UseMutationOptions<DeleteBoardResponse, DeleteBoardError, Options<DeleteBoardData>> => {
@@ -1287,7 +1288,7 @@ export const deleteBoardMutation = (options?: Partial<Options<DeleteBoardData>>)
     return mutationOptions;
 };
 
-export const getBoardQueryKey = (options: Options<GetBoardData>) => createQueryKey('getBoard', options, false, ['Reports']);
+export const getBoardQueryKey = (options: Options<GetBoardData>) => createQueryKey('getBoard', options, false, ['Saved']);
 
 /**
  * Get a board
@@ -1308,14 +1309,209 @@ export const getBoardOptions = (options: Options<GetBoardData>) => queryOptions<
 /**
  * Change a board
  *
- * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
- * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
+ * Members that are absent stay as they are.
  *
  */
 export const updateBoardMutation = (options?: Partial<Options<UpdateBoardData>>): UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> => {
     const mutationOptions: UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await updateBoard({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listAnnotationsQueryKey = (options: Options<ListAnnotationsData>) => createQueryKey('listAnnotations', options, false, ['Saved']);
+
+/**
+ * List the annotations
+ *
+ * Those that touch the range, in the order of their `ts`; all of them without a range.
+ *
+ */
+export const listAnnotationsOptions = (options: Options<ListAnnotationsData>) => queryOptions<ListAnnotationsResponse, ListAnnotationsError, ListAnnotationsResponse, ReturnType<typeof listAnnotationsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAnnotations({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAnnotationsQueryKey(options)
+});
+
+/**
+ * Annotate a moment
+ *
+ * A note on what happened, for everyone who looks at a chart: a release, a campaign, an outage. With `until` it is about a while.
+ *
+ */
+export const createAnnotationMutation = (options?: Partial<Options<CreateAnnotationData>>): UseMutationOptions<CreateAnnotationResponse, CreateAnnotationError, Options<CreateAnnotationData>> => {
+    const mutationOptions: UseMutationOptions<CreateAnnotationResponse, CreateAnnotationError, Options<CreateAnnotationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createAnnotation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete an annotation
+ */
+export const deleteAnnotationMutation = (options?: Partial<Options<DeleteAnnotationData>>): UseMutationOptions<DeleteAnnotationResponse, DeleteAnnotationError, Options<DeleteAnnotationData>> => {
+    const mutationOptions: UseMutationOptions<DeleteAnnotationResponse, DeleteAnnotationError, Options<DeleteAnnotationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteAnnotation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getAnnotationQueryKey = (options: Options<GetAnnotationData>) => createQueryKey('getAnnotation', options, false, ['Saved']);
+
+/**
+ * Get an annotation
+ */
+export const getAnnotationOptions = (options: Options<GetAnnotationData>) => queryOptions<GetAnnotationResponse, GetAnnotationError, GetAnnotationResponse, ReturnType<typeof getAnnotationQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getAnnotation({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getAnnotationQueryKey(options)
+});
+
+/**
+ * Change an annotation
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateAnnotationMutation = (options?: Partial<Options<UpdateAnnotationData>>): UseMutationOptions<UpdateAnnotationResponse, UpdateAnnotationError, Options<UpdateAnnotationData>> => {
+    const mutationOptions: UseMutationOptions<UpdateAnnotationResponse, UpdateAnnotationError, Options<UpdateAnnotationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateAnnotation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listCustomEventsQueryKey = (options: Options<ListCustomEventsData>) => createQueryKey('listCustomEvents', options, false, ['Saved']);
+
+/**
+ * List the custom events
+ *
+ * All of them, newest first.
+ *
+ */
+export const listCustomEventsOptions = (options: Options<ListCustomEventsData>) => queryOptions<ListCustomEventsResponse, ListCustomEventsError, ListCustomEventsResponse, ReturnType<typeof listCustomEventsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCustomEvents({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCustomEventsQueryKey(options)
+});
+
+/**
+ * Save a custom event
+ *
+ * Several events, each with conditions of its own if need be, under one name. Wherever a question of `/v1/insights/…` names an `event`
+ * it can name a `custom_event` by its id instead: any of its events then counts, as it is defined when the question is asked.
+ *
+ */
+export const createCustomEventMutation = (options?: Partial<Options<CreateCustomEventData>>): UseMutationOptions<CreateCustomEventResponse, CreateCustomEventError, Options<CreateCustomEventData>> => {
+    const mutationOptions: UseMutationOptions<CreateCustomEventResponse, CreateCustomEventError, Options<CreateCustomEventData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createCustomEvent({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete a custom event
+ *
+ * One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+ *
+ */
+export const deleteCustomEventMutation = (options?: Partial<Options<DeleteCustomEventData>>): UseMutationOptions<DeleteCustomEventResponse, DeleteCustomEventError, Options<DeleteCustomEventData>> => {
+    const mutationOptions: UseMutationOptions<DeleteCustomEventResponse, DeleteCustomEventError, Options<DeleteCustomEventData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteCustomEvent({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getCustomEventQueryKey = (options: Options<GetCustomEventData>) => createQueryKey('getCustomEvent', options, false, ['Saved']);
+
+/**
+ * Get a custom event
+ */
+export const getCustomEventOptions = (options: Options<GetCustomEventData>) => queryOptions<GetCustomEventResponse, GetCustomEventError, GetCustomEventResponse, ReturnType<typeof getCustomEventQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getCustomEvent({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getCustomEventQueryKey(options)
+});
+
+/**
+ * Change a custom event
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateCustomEventMutation = (options?: Partial<Options<UpdateCustomEventData>>): UseMutationOptions<UpdateCustomEventResponse, UpdateCustomEventError, Options<UpdateCustomEventData>> => {
+    const mutationOptions: UseMutationOptions<UpdateCustomEventResponse, UpdateCustomEventError, Options<UpdateCustomEventData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateCustomEvent({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
