@@ -22,7 +22,7 @@ const (
 	demoEmail    = "demo@example.com"
 	demoPassword = "Demo-Password-1"
 	demoProject  = "Demo shop"
-	demoDays     = 14
+	demoDays     = 28
 )
 
 func demo(ctx context.Context, e *env) error {
@@ -135,9 +135,9 @@ func (s *shop) project(ctx context.Context) (*api.ProjectWithSecret, error) {
 	return created.JSON201, nil
 }
 
-// send sends the last two weeks of the shop.
+// send sends the last four weeks of the shop, in which its story goes round once.
 func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
-	shopfloor := sample.Shop{Seed: 1, People: 600, SessionsPerHour: 12}
+	story := sample.Story{Seed: 1, Visitors: 4}
 	var lost atomic.Pointer[error]
 	tracker, err := nimbus.New(nimbus.Config{URL: s.url, ProjectID: p.Project.ID.String(), KeyID: p.APIKeyID, Secret: p.APIKeySecret,
 		FlushEvents: 1000, WhenFull: nimbus.Block, Logger: s.log,
@@ -146,7 +146,7 @@ func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time
 		return nimbus.Stats{}, err
 	}
 	for at := now.Add(-demoDays * 24 * time.Hour); err == nil && !at.After(now); at = at.Add(time.Hour) {
-		err = s.hour(ctx, tracker, shopfloor.Hour(at), now)
+		err = s.hour(ctx, tracker, story.Hour(at), now)
 	}
 	err = errors.Join(err, tracker.Close(ctx))
 	if why := lost.Load(); err == nil && why != nil {

@@ -235,7 +235,7 @@ func TestTheDemoShowsWhatToDoNext(t *testing.T) {
 
 	again := start(t, settings, "demo")
 	x, more, known := lookAround(t, again)
-	// Of 14 days, the oldest hour may have gone out of the window in between.
+	// Of 28 days, the oldest hour may have gone out of the window in between.
 	if known > accepted || known < accepted*99/100 || more > accepted/100 {
 		t.Errorf("the second time %d events were sent and %d were there already, of %d", more, known, accepted)
 	}

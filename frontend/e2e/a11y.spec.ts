@@ -11,6 +11,14 @@ const pages: Record<string, { path: string; ready: string; meanwhile?: () => Pro
   explore: { path: `${home}/explore?by=name&compare=true&chart=bar&filter=${encodeURIComponent(filter)}`, ready: '.plot svg rect' },
   'explore, no property': { path: `${home}/explore?measure=sum`, ready: '.empty' },
   'explore, a table': { path: `${home}/explore?by=prop:country&chart=table`, ready: '.buckets td' },
+  funnel: { path: `${home}/insights?kind=funnel&by=prop:country&steps=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }, { event: 'search', optional: true }, { event: 'purchased', filter: { op: 'exists', prop: 'amount' } }]))}`, ready: '.marks rect' },
+  'people behind a number': { path: `${home}/insights?kind=funnel&at=%7B%22step%22%3A1%7D&steps=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }]))}`, ready: 'dialog td a' },
+  retention: { path: `${home}/insights?kind=retention&bucket=1d&range=7d&by=prop:plan`, ready: '.triangle .heat' },
+  lifecycle: { path: `${home}/insights?kind=lifecycle&range=14d`, ready: '.plot svg rect' },
+  stickiness: { path: `${home}/insights?kind=stickiness&range=14d`, ready: '.plot svg rect' },
+  paths: { path: `${home}/insights?kind=paths&start=%7B%22event%22%3A%22search%22%7D`, ready: '.marks .mark' },
+  sessions: { path: `${home}/insights?kind=sessions&by=prop:page`, ready: '.plot svg .line path' },
+  'a funnel of nothing yet': { path: `${home}/insights?kind=funnel`, ready: '.empty' },
   'a saved report': { path: `${home}/reports/${shop.reportId}`, ready: '.plot svg rect' },
   reports: { path: `${home}/reports`, ready: 'td a' },
   boards: { path: `${home}/boards`, ready: '.board-card' },
@@ -71,6 +79,11 @@ test('dialogs', async ({ page }) => {
   await page.goto(`${home}/explore`);
   await page.getByRole('button', { name: 'As code' }).click();
   expect(await scan()).toEqual([]);
+  await page.keyboard.press('Escape');
+  await page.goto(`${home}/insights?kind=funnel`);
+  await page.getByRole('button', { name: /^Step 1: / }).click();
+  await page.locator('.options li').first().waitFor();
+  expect((await new AxeBuilder({ page }).include('.popover').withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze()).violations.map((v) => `${v.id}: ${v.nodes[0]?.html.slice(0, 120)}`)).toEqual([]);
   await page.keyboard.press('Escape');
   await page.keyboard.press('Control+k');
   await page.locator('.palette li').first().waitFor();

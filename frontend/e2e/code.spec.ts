@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asCurl, asGo, asTypeScript } from '../src/routes/explore/code';
+import { asCurl, asGo, asTypeScript, insightCall, trendsCall } from '../src/insights/code';
 import { browser, browserEvent, go, installGo, node } from '../src/routes/install/snippets';
 import { expect, test, url } from './fixtures';
 import { account, call, emailOf } from './seed';
@@ -47,9 +47,14 @@ test('snippets and code', async ({ page }) => {
   // `tricky` has what each language would read as its own.
   // Two days, because midnight may pass between the events and the question.
   const question = { project_id: keys.projectId, bucket: '1d' as const, limit: 2, names: ['signed_up', `'"\`$\\tricky\${1}`] };
-  const total = (q = question) => run('sh', ['-c', asCurl(q, url)], root, secret);
+  const total = (q = question) => run('sh', ['-c', asCurl(trendsCall(q), url)], root, secret);
   await expect.poll(() => total({ ...question, names: ['page_view'] })).toContain('"total":5');
   await expect.poll(() => total()).toContain('"total":4');
-  expect(runNode(asTypeScript(question, url))).toBe('4 2\n');
-  expect(withGo('run', 'ask', asGo(question, url), secret)).toBe('4 2\n');
+  expect(runNode(asTypeScript(trendsCall(question), url))).toBe('4 2\n');
+  expect(withGo('run', 'ask', asGo(trendsCall(question), url), secret)).toBe('4 2\n');
+  const day = 86_400_000;
+  const sticky = insightCall(keys.projectId, { kind: 'stickiness', from: new Date(Date.now() - day).toISOString(), to: new Date(Date.now() + day).toISOString(), event: 'page_view' });
+  expect(run('sh', ['-c', asCurl(sticky, url)], root, secret)).toContain('"people":');
+  expect(runNode(asTypeScript(sticky, url))).toContain('"people":');
+  expect(withGo('run', 'sticky', asGo(sticky, url), secret)).toContain('"people":');
 });

@@ -338,8 +338,8 @@ test('everything is within reach of the keyboard', async ({ page }) => {
   await page.keyboard.type('purch');
   await expect(page.getByRole('dialog').getByText('purchased')).toBeVisible(); // the names are asked for as it opens
   await page.keyboard.press('Enter');
-  await expect(page).toHaveURL(/explore\?.*purchased/);
-  await expect(page.getByRole('heading', { level: 1, name: 'Explore' })).toBeVisible(); // and the page before is gone
+  await expect(page).toHaveURL(/insights\?.*purchased/);
+  await expect(page.getByRole('heading', { level: 1, name: 'Insights' })).toBeVisible(); // and the page before is gone
   await page.locator('.plot').focus();
   await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('ArrowLeft');

@@ -15,12 +15,12 @@ test('everything works below a path, and nothing is asked outside it', async ({ 
     await page.getByLabel('Password').fill(password);
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await expect(page.locator(curve).first()).toBeAttached();
-    expect(new URL(page.url()).pathname).toBe(`/analytics${home}/explore`);
+    expect(new URL(page.url()).pathname).toBe(`/analytics${home}/insights`);
     await page.reload();
     await expect(page.locator(curve).first()).toBeAttached();
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter'); // the skip link stays on the page
-    await expect(page).toHaveURL(/\/analytics\/projects\/.*\/explore\?range=90d.*#main$/);
+    await expect(page).toHaveURL(/\/analytics\/projects\/.*\/insights\?range=90d.*#main$/);
     await page.getByRole('link', { name: 'Live', exact: true }).click();
     await expect(page.locator('.page-head').getByRole('status')).toHaveText('Live');
     await page.getByRole('link', { name: 'Install' }).click();

@@ -1,6 +1,6 @@
 /** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
 import type { CatalogueValue, Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions } from '@nimbus-analytics/sdk/react-query';
+import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listCohortsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useCallback, useDeferredValue, useEffect, useMemo } from 'react';
@@ -36,6 +36,10 @@ export function useProject(): Project | undefined {
   return id === '' ? undefined : (listed ?? alone.data);
 }
 
+/** A project that is in the cache, for who must not wait for it or subscribe to it. */
+export const knownProject = (id: string): Project | undefined =>
+  queryClient.getQueryData(projectsOptions.queryKey)?.pages.flatMap((page) => page.items).find((p) => p.id === id) ?? queryClient.getQueryData(getProjectOptions({ path: { project_id: id } }).queryKey);
+
 const ranks: Record<Role, number> = { viewer: 0, admin: 1, owner: 2 };
 
 /** Whether the account has at least a role in the current project. It decides what to show; the server decides what is allowed. */
@@ -51,6 +55,8 @@ export function useReports(project_id: string) {
   const select = useCallback((list: SavedInsightList) => ({ items: list.items.filter((insight) => !going.has(insight.id)) }), [going]);
   return useQuery({ ...listInsightsOptions({ path: { project_id } }), enabled: project_id !== '', select });
 }
+/** The saved cohorts of a project. */
+export const useCohorts = (project_id: string) => useQuery({ ...listCohortsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshSaved = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Saved'] }] });
 
@@ -60,14 +66,15 @@ export const useAuthMethods = () => useQuery({ queryKey: ['auth methods'], query
 /** What is known is asked for again after a minute. A text that is typed narrows it, when not all of it is known. */
 const known = { staleTime: 60_000 };
 
-/** The names of events, the most frequent first: 1,000, and of more those that contain a text. */
-export function useEventNames(typed = '') {
+/** The events by their names, the most frequent first: 1,000, and of more those that contain a text. */
+export function useEventsByName(typed = '') {
   const project_id = useProjectId();
   const all = useQuery({ ...listCatalogueEventsOptions({ query: { project_id, days: 1, limit: 1000 } }), ...known, enabled: project_id !== '' });
   const q = useDeferredValue(typed.trim());
   const found = useQuery({ ...listCatalogueEventsOptions({ query: { project_id, days: 1, q } }), ...known, enabled: q !== '' && all.data?.more === true });
-  return [...new Set([...(found.data?.items ?? []), ...(all.data?.items ?? [])].map((e) => e.name))];
+  return [...new Map([...(found.data?.items ?? []), ...(all.data?.items ?? [])].map((e) => [e.name, e])).values()];
 }
+export const useEventNames = (typed?: string) => useEventsByName(typed).map((e) => e.name);
 
 /** A name as questions take it: a dot, an opening bracket or a backslash in it is no step of a path. */
 export const propPath = (name: string) => name.replace(/[.[\\]/g, '\\$&');
@@ -97,8 +104,6 @@ export function usePropValues(prop: string, typed = ''): CatalogueValue['value']
 export function useTitle(title: string) {
   const id = useProjectId();
   useEffect(() => {
-    const listed = queryClient.getQueryData(projectsOptions.queryKey)?.pages.flatMap((page) => page.items).find((p) => p.id === id);
-    const project = listed ?? queryClient.getQueryData(getProjectOptions({ path: { project_id: id } }).queryKey);
-    document.title = [title, project?.name, m.app].filter(Boolean).join(' · ');
+    document.title = [title, knownProject(id)?.name, m.app].filter(Boolean).join(' · ');
   }, [title, id]);
 }

@@ -4,7 +4,7 @@ import type { Role } from '@nimbus-analytics/sdk';
 import { m } from './messages';
 
 export interface NavItem {
-  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
+  to: '/projects/$projectId' | '/projects/$projectId/insights' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
   label: string;
   icon: Icon;
   /** The shortcut, typed after g. */
@@ -18,7 +18,7 @@ export const nav: { label: string; items: NavItem[] }[] = [
     label: m.nav.analyse,
     items: [
       { to: '/projects/$projectId', label: m.nav.overview, icon: IconLayoutDashboard, key: 'o' },
-      { to: '/projects/$projectId/explore', label: m.nav.explore, icon: IconChartLine, key: 'x' },
+      { to: '/projects/$projectId/insights', label: m.nav.explore, icon: IconChartLine, key: 'x' },
       { to: '/projects/$projectId/reports', label: m.nav.reports, icon: IconBookmark, key: 'r' },
       { to: '/projects/$projectId/boards', label: m.nav.boards, icon: IconLayoutBoard, key: 'b' },
     ],

@@ -9,7 +9,7 @@ import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
-import { parseExplore, type ExploreState } from './query/search';
+import { parseInsight, type InsightState } from './insights/state';
 import { parseLive } from './routes/live/search';
 import { basePath } from './base';
 import { AppFailure, NotFound, PageFailure, PageNotLoaded } from './shell/pages';
@@ -96,7 +96,19 @@ const instance = createRoute({ getParentRoute: () => app, path: '/instance', com
 
 const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, remountDeps: ({ params }) => params.projectId, loader: ({ params }) => projectOf(params.projectId) });
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: page(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
-const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: page(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
+/** A link names what it asks for; the parser adds the rest. */
+type Linked = Partial<Extract<InsightState, { kind?: undefined }>> | InsightState;
+const asked = (s: Linked & SearchSchemaInput): InsightState => only(parseInsight)(s as Record<string, unknown>);
+const insights = createRoute({ getParentRoute: () => project, path: '/insights', validateSearch: asked, component: page(() => import('./routes/insights/InsightsPage'), 'InsightsPage') });
+/** The address that the page had when trends were all it knew: links to it go on working. */
+const explore = createRoute({
+  getParentRoute: () => project,
+  path: '/explore',
+  validateSearch: asked,
+  beforeLoad: ({ params, search }) => {
+    throw redirect({ to: '/projects/$projectId/insights', params, search, replace: true });
+  },
+});
 const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: page(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
 const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: page(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
 const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: page(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
@@ -117,7 +129,7 @@ export const router = createRouter({
     register,
     invitation,
     reset,
-    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
+    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, insights, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
   ]),
   basepath: basePath,
   defaultPreload: 'intent',

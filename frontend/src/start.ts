@@ -17,7 +17,8 @@ interface Match {
 export async function start() {
   const { pathname, search } = router.latestLocation;
   const matches: Match[] = router.matchRoutes(router.latestLocation);
-  Object.assign(opened, { path: pathname, parts: misread(search, matches.at(-1)?.search ?? {}) });
+  // An address of before leads on to the page that took its place, and what it said wrong is told there.
+  Object.assign(opened, { path: pathname.replace(/\/explore$/, '/insights'), parts: misread(search, matches.at(-1)?.search ?? {}) });
   for (const { routeId } of matches) void router.loadRouteChunk(router.routesById[routeId]);
   void ask(matches.at(-1)).catch(() => {}); // the page asks itself, and says what is wrong
   await router.load();
@@ -29,7 +30,7 @@ async function ask(page: Match | undefined) {
   const questions =
     page.routeId === '/app/projects/$projectId/'
       ? (['count', 'users'] as const).map((measure) => measured(projectId, measure, page.search as Range, zonePref.get()))
-      : page.routeId === '/app/projects/$projectId/explore'
+      : page.routeId === '/app/projects/$projectId/insights' && !page.search['kind']
         ? [questionOf(page.search as unknown as ExploreState, projectId)]
         : [];
   for (const body of questions) if (body) void queryClient.prefetchQuery(runMetricsQueryOptions({ body }));

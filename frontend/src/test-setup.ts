@@ -11,3 +11,5 @@ globalThis.ResizeObserver = class {
   disconnect() {}
 };
 Object.defineProperty(HTMLElement.prototype, 'clientWidth', { configurable: true, get: () => 800 });
+// What the picker asks: jsdom lays nothing out, so there is nothing to scroll.
+Element.prototype.scrollIntoView = () => {};

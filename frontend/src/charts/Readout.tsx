@@ -20,9 +20,11 @@ interface Props {
   /** The first bucket that is not over, or -1. */
   open: number;
   format: (iso: string) => string;
+  /** How values are written; plain numbers when absent. */
+  value?: ((value: number | null | undefined) => string) | undefined;
 }
 
-export function Readout({ store, frame, x, y, kind, buckets, series, open, format }: Props) {
+export function Readout({ store, frame, x, y, kind, buckets, series, open, format, value = number }: Props) {
   const { at, from } = useSyncExternalStore(store.watch, store.get);
   if (at === undefined || at >= buckets.length) return null; // the next answer may have fewer buckets
   const tall = { top: frame.top, height: frame.height - frame.top - frame.bottom };
@@ -38,17 +40,17 @@ export function Readout({ store, frame, x, y, kind, buckets, series, open, forma
         <i className="cross" style={{ ...tall, transform: `translateX(${middle}px)` }} />
       )}
       {kind === 'line' && !zoomed && series.map((s) => {
-        const value = s.values[at];
-        return value !== null && value !== undefined && <i key={s.key} className="point" style={{ background: colorOf(s), transform: `translate(${middle}px, ${y(value)}px)` }} />;
+        const v = s.values[at];
+        return v !== null && v !== undefined && <i key={s.key} className="point" style={{ background: colorOf(s), transform: `translate(${middle}px, ${y(v)}px)` }} />;
       })}
       <div className="tooltip" style={{ transform: middle > frame.width / 2 ? `translateX(max(0px, ${middle - 14}px - 100%))` : `translateX(min(${middle + 14}px, ${frame.width}px - 100%))` }}>
-        {zoomed ? <strong>{format(buckets[zoomed.from]!)} – {format(buckets[zoomed.to]!)}</strong> : <Values at={at} buckets={buckets} series={series} running={open >= 0 && at >= open} format={format} />}
+        {zoomed ? <strong>{format(buckets[zoomed.from]!)} – {format(buckets[zoomed.to]!)}</strong> : <Values at={at} buckets={buckets} series={series} running={open >= 0 && at >= open} format={format} value={value} />}
       </div>
     </div>
   );
 }
 
-function Values({ at, buckets, series, running, format }: { at: number; buckets: readonly string[]; series: readonly Series[]; running: boolean; format: (iso: string) => string }) {
+function Values({ at, buckets, series, running, format, value }: { at: number; buckets: readonly string[]; series: readonly Series[]; running: boolean; format: (iso: string) => string; value: (value: number | null | undefined) => string }) {
   const rows = series.length > 1 ? [...series].sort((a, b) => (b.values[at] ?? -Infinity) - (a.values[at] ?? -Infinity)) : series;
   const earlier = series.find((s) => s.before)?.before?.times[at];
   return (
@@ -64,8 +66,8 @@ function Values({ at, buckets, series, running, format }: { at: number; buckets:
               <tr key={place}>
                 <td><i className="swatch" style={{ color: colorOf(s) }} /></td>
                 <th>{s.label}</th>
-                <td className="num"><b>{number(s.values[at])}</b></td>
-                {earlier && <td className="num muted">{number(before)}</td>}
+                <td className="num"><b>{value(s.values[at])}</b></td>
+                {earlier && <td className="num muted">{value(before)}</td>}
                 {earlier && !running && <td className="num"><Delta value={change(s.values[at], before)} /></td>}
               </tr>
             );
@@ -78,8 +80,9 @@ function Values({ at, buckets, series, running, format }: { at: number; buckets:
 }
 
 /** The same for screen readers, and only for the keyboard: a pointer passes over hundreds of buckets. */
-export function Spoken({ store, buckets, series, open, format }: Pick<Props, 'store' | 'buckets' | 'series' | 'open' | 'format'>) {
+export function Spoken({ store, buckets, series, open, format, value = number }: Pick<Props, 'store' | 'buckets' | 'series' | 'open' | 'format' | 'value'>) {
   const { at, spoken } = useSyncExternalStore(store.watch, store.get);
+  const read = (v: number | null | undefined) => (v === null || v === undefined ? m.explore.noData : value(v));
   const tell = (s: Series) => {
     const before = s.before?.values[at!];
     return `${s.label} ${read(s.values[at!])}${s.before ? `, ${m.explore.previous} ${read(before)}` : ''}`;
@@ -87,4 +90,3 @@ export function Spoken({ store, buckets, series, open, format }: Pick<Props, 'st
   return <div className="sr" aria-live="polite">{spoken && at !== undefined && at < buckets.length ? `${format(buckets[at]!)}${open >= 0 && at >= open ? ` (${m.explore.soFar})` : ''}: ${series.map(tell).join(', ')}` : ''}</div>;
 }
 
-const read = (value: number | null | undefined) => (value === null || value === undefined ? m.explore.noData : number(value));

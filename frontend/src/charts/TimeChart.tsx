@@ -1,12 +1,13 @@
 /** Lines, areas or bars over time, as SVG: coloured by the style sheet, readable by keyboard and screen reader. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
 import { compact } from '../format';
 import { m } from '../messages';
-import { clockTicks, indexAt, layersOf, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
+import { clockTicks, indexAt, layersOf, nearest, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
 import { Marks } from './Marks';
 import { createPointed } from './pointed';
 import { Readout, Spoken } from './Readout';
 import { colorOf, type Series } from './series';
+import { useWidth } from './useWidth';
 import './chart.css';
 
 interface Props {
@@ -32,27 +33,22 @@ interface Props {
   onZoom?: (from: number, to: number) => void;
   /** On a double click, where there is a zoom to leave. */
   onZoomOut?: (() => void) | undefined;
+  /** How values are written; plain numbers when absent. */
+  formatValue?: ((value: number | null | undefined) => string) | undefined;
+  /** On a click, and on Enter at the bucket that the keyboard is at: which bucket of which series. */
+  onOpen?: ((at: number, key: string) => void) | undefined;
 }
 
 const labelWidth = 72;
 
-export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut }: Props) {
+export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut, formatValue, onOpen }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
+  const width = useWidth(box);
   const [own, setOwn] = useState<string>();
   const only = onOnly ? chosen : own;
   const setOnly = onOnly ?? setOwn;
   const [pointed] = useState(createPointed);
   const moved = useRef({ frame: 0, x: 0 });
-
-  useLayoutEffect(() => {
-    const element = box.current!;
-    const measure = () => setWidth(element.clientWidth);
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   const count = buckets.length;
   const shown = useMemo(() => (series.some((s) => s.key === only) ? series.filter((s) => s.key === only) : series), [series, only]);
@@ -65,10 +61,10 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
     const before = stacked ? (shown === series && wholeBefore ? [{ key: 'whole', color: 'other' as const, values: wholeBefore }] : []) : shown.flatMap((s) => (s.before ? [{ key: s.key, color: s.color, values: s.before.values.slice(0, count) }] : []));
     const edges = { top: 10, bottom: 26 };
     const y = yScale([...(kind === 'line' ? shown.map((s) => s.values) : layers.flatMap((l) => [l.spans.map((s) => s[0]), l.spans.map((s) => s[1])])), ...before.map((b) => b.values)], height, edges);
-    const ticks = yTicks(y, shown.every((s) => s.values.every((v) => v === null || Number.isInteger(v)))).map((value) => ({ value, text: compact(value) }));
+    const ticks = yTicks(y, shown.every((s) => s.values.every((v) => v === null || Number.isInteger(v)))).map((value) => ({ value, text: formatValue ? formatValue(value) : compact(value) }));
     const frame: Frame = { width, height, left: 14 + 7 * Math.max(2, ...ticks.map((t) => t.text.length)), right: 8, ...edges };
     return { frame, x: xScale(count, frame), y, ticks, layers, stacked, before, labels: clock ? clockTicks(buckets, frame) : xTicks(count, frame, labelWidth) };
-  }, [width, height, count, kind, additive, shown, series, wholeBefore, buckets, clock]);
+  }, [width, height, count, kind, additive, shown, series, wholeBefore, buckets, clock, formatValue]);
 
   // Memoised: a pointer move must not redraw it, because ten thousand points are a path of 100 kB.
   const drawing = useMemo(
@@ -117,6 +113,11 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
     const to = under(e.clientX);
     pointed.set({ at: to });
     if (from !== undefined && to !== from) onZoom?.(Math.min(from, to), Math.max(from, to));
+    else openAt(to, e.clientY);
+  };
+  const openAt = (at: number, clientY?: number) => {
+    const key = plot && nearest(plot, shown, at, clientY === undefined ? undefined : clientY - box.current!.getBoundingClientRect().top);
+    if (key !== undefined) onOpen?.(at, key);
   };
   const onKeyDown = (e: KeyboardEvent) => {
     const { at } = pointed.get();
@@ -125,6 +126,10 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
     if (to !== undefined) {
       e.preventDefault();
       pointed.set({ at: Math.max(0, Math.min(count - 1, to)), spoken: true });
+    }
+    if (e.key === 'Enter' && now !== undefined && onOpen) {
+      e.preventDefault(); // or the same Enter presses the first button of what opens
+      openAt(now);
     }
     if (e.key === 'Escape') pointed.clear();
   };
@@ -140,6 +145,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         aria-roledescription="chart"
         aria-label={`${label}. ${onZoom ? m.explore.chartHelpZoom : m.explore.chartHelp}`}
         data-zoom={onZoom ? '' : undefined}
+        data-opens={onOpen ? '' : undefined}
         onKeyDown={onKeyDown}
         onDoubleClick={onZoomOut}
         onBlur={pointed.clear}
@@ -156,10 +162,10 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         }}
       >
         {drawing}
-        {plot && <Readout store={pointed} frame={plot.frame} x={plot.x} y={plot.y} kind={kind} buckets={buckets} series={shown} open={open} format={formatBucketLong} />}
+        {plot && <Readout store={pointed} frame={plot.frame} x={plot.x} y={plot.y} kind={kind} buckets={buckets} series={shown} open={open} format={formatBucketLong} value={formatValue} />}
       </div>
       {legend && (series.length > 1 || plot?.before.length !== 0) && <Legend series={series} shown={shown} only={only} setOnly={setOnly} before={plot?.before.length !== 0} />}
-      <Spoken store={pointed} buckets={buckets} series={shown} open={open} format={formatBucketLong} />
+      <Spoken store={pointed} buckets={buckets} series={shown} open={open} format={formatBucketLong} value={formatValue} />
     </figure>
   );
 }

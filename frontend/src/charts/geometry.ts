@@ -140,3 +140,16 @@ export function peaks(layers: readonly Layer[], count: number, columns: number):
     return peak;
   });
 }
+
+/** The series at a height of a bucket: the layer that is drawn there, or the line that is closest. Without a height, the largest. */
+export function nearest({ y, layers }: { y: ReturnType<typeof yScale>; layers: readonly Layer[] }, series: readonly Values[], at: number, top?: number): string | undefined {
+  const there = series.filter((s) => s.values[at] !== null && s.values[at] !== undefined);
+  if (top === undefined) return there.toSorted((a, b) => Math.abs(b.values[at]!) - Math.abs(a.values[at]!))[0]?.key;
+  const layer = layers.find(({ spans }) => {
+    const [low, high] = spans[at] ?? [0, 0];
+    return low !== high && top <= y(low) && top >= y(high);
+  });
+  if (layers.length > 0) return layer?.key;
+  const distance = (s: Values) => Math.abs(y(s.values[at]!) - top);
+  return there.toSorted((a, b) => distance(a) - distance(b))[0]?.key;
+}

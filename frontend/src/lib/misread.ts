@@ -1,7 +1,7 @@
 /** What stands in an address and is not in the state that was read from it. */
 
 /** What a parser leaves out because the page does so anyway: not having it in the address means the same. */
-const usual: Record<string, unknown> = { measure: 'count', chart: 'line', top: 10, compare: false, edit: false };
+const usual: Record<string, unknown> = { kind: 'trends', measure: 'count', chart: 'line', top: 10, compare: false, edit: false };
 
 /** What every page has: when the address says it wrong, the state has another value. */
 const always = new Set(['range', 'tz']);

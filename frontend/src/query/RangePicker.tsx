@@ -2,12 +2,12 @@ import { useState } from 'react';
 import { addDays, date, isoDay, startOfDay } from '../format';
 import { m } from '../messages';
 import { Button, Dialog, SelectField, TextField } from '../ui';
-import { countOf, describeRange, presets, type Range } from './range';
+import { calendars, countOf, describeRange, presets, type Range } from './range';
 
 /** Presets, any number of hours to months, or days of the calendar in the zone that was chosen. */
 export function RangePicker({ range, zone, onChange }: { range: Range; zone: string; onChange: (range: Range) => void }) {
   const [custom, setCustom] = useState(false);
-  const known = range.range !== undefined && (presets as readonly string[]).includes(range.range);
+  const known = range.range !== undefined && ([...presets, ...calendars] as readonly string[]).includes(range.range);
   return (
     <>
       <select
@@ -19,6 +19,11 @@ export function RangePicker({ range, zone, onChange }: { range: Range; zone: str
         {presets.map((p) => (
           <option key={p} value={p}>{m.range.presets[p]}</option>
         ))}
+        <optgroup label={m.range.calendarLabel}>
+          {calendars.map((name) => (
+            <option key={name} value={name}>{m.range.calendar[name]}</option>
+          ))}
+        </optgroup>
         {!known && <option value={range.range ?? 'custom-value'}>{describeRange(range, (iso) => date(iso, zone))}</option>}
         <option value="custom">{m.range.custom}</option>
       </select>
@@ -38,7 +43,7 @@ export function RangePicker({ range, zone, onChange }: { range: Range; zone: str
 }
 
 function CustomRange({ range, zone, onChange, onClose }: { range: Range; zone: string; onChange: (range: Range) => void; onClose: () => void }) {
-  const relative = range.range === undefined ? undefined : countOf(range.range);
+  const relative = range.range === undefined || (calendars as readonly string[]).includes(range.range) ? undefined : countOf(range.range);
   const [today] = useState(() => isoDay(Date.now(), zone));
   const [from, setFrom] = useState(range.from ? isoDay(range.from, zone) : addDays(today, -13));
   const [to, setTo] = useState(range.to ? isoDay(Date.parse(range.to) - 1, zone) : today);

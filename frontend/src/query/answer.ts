@@ -4,23 +4,25 @@ import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { serverTime } from '../api';
 import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
-import { isEmpty, seriesCount, seriesOf } from './question';
-import { windowBefore } from './range';
+import { isEmpty, seriesCount, seriesOf, weekOf } from './question';
+import { unitBefore, windowBefore } from './range';
 import type { ExploreState } from './search';
 
 interface Options {
+  /** The period before, where it is not as long as this one: the month before has other days. */
+  before?: { from: string; to: string } | undefined;
   enabled?: boolean;
   refetchInterval?: number;
 }
 
 /** The answer to a question; with `compare` also that of the period before, and two totals that can be compared. */
-export function useCompared(question: MetricsQuery, compare: boolean, series: number, options: Options = {}) {
+export function useCompared(question: MetricsQuery, compare: boolean, series: number, { before: span, ...options }: Options = {}) {
   const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData, ...options });
   const stale = now.isPlaceholderData;
   const answered = stale ? undefined : now.data;
   const asks = compare && answered !== undefined;
 
-  const whole = during(question, asks ? windowBefore(answered) : nowhere);
+  const whole = during(question, asks ? (span ? { bucket: answered.bucket, ...span } : windowBefore(answered)) : nowhere);
   const before = useQuery({ ...runMetricsQueryOptions({ body: whole }), enabled: asks, placeholderData: stale ? keepPreviousData : undefined });
   const previous = compare ? before.data : undefined;
 
@@ -52,7 +54,7 @@ const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQu
 
 /** The answer and its series, for the explorer and the tiles of a board. */
 export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
-  const compared = useCompared(question, state.compare === true, seriesCount(state), options);
+  const compared = useCompared(question, state.compare === true, seriesCount(state), { ...options, before: unitBefore(state, state.tz, weekOf(question.project_id)) });
   const { result, previous, comparison } = compared;
   const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
   return { ...compared, series, empty: result !== undefined && isEmpty(state.measure, series) };

@@ -44,7 +44,7 @@ describe('a range', () => {
     expect(['1h', '6h', '24h', '7d', '30d', '90d', '12mo', '5d'].map((range) => autoBucket({ range }))).toEqual(['1m', '15m', '1h', '1d', '1d', '1d', '1mo', '1d']);
     expect(fits({ range: '90d' }, '1m')).toBe(false);
     expect(bucketOf({ range: '90d', bucket: '1m', tz: 'UTC' })).toBe('1d');
-    expect(windowOf({ range: '2w' }, '1d')).toEqual({ bucket: '1d', limit: 14 });
+    expect(windowOf({ range: '2w' }, '1d', 'UTC')).toEqual({ bucket: '1d', limit: 14 });
     expect(lengthOf('24h')).toBe(86_400_000);
   });
   it('has a period before it of as many buckets, whatever the clocks did', () => {

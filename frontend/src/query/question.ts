@@ -1,6 +1,7 @@
 /** Turns the state in the address into a question for the server, and its answer into the series of a chart. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
 import type { Series } from '../charts/series';
+import { knownProject } from '../hooks';
 import { m } from '../messages';
 import type { Comparison } from './compare';
 import { filterText } from './filter';
@@ -9,8 +10,11 @@ import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
+/** The day with which the weeks of a project begin. */
+export const weekOf = (project_id: string) => knownProject(project_id)?.week_start;
+
 /** The question of a tile of the overview: one measure of all events. */
-export const measured = (project_id: string, measure: NonNullable<MetricsQuery['measure']>, range: Range, tz: string): MetricsQuery => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) });
+export const measured = (project_id: string, measure: NonNullable<MetricsQuery['measure']>, range: Range, tz: string): MetricsQuery => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range), tz, weekOf(project_id)) });
 
 /** How many series an answer may have: the groups, “Other” and the total; or the named events and the total, if they are few. */
 export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
@@ -25,7 +29,7 @@ export function questionOf(s: ExploreState, project_id: string): MetricsQuery | 
   if (needsProp(s.measure) && !s.prop) return undefined;
   return {
     project_id,
-    ...windowOf(s, bucketOf(s)),
+    ...windowOf(s, bucketOf(s), s.tz, weekOf(project_id)),
     tz: s.tz,
     ...(s.names && { names: s.names }),
     ...(s.measure && { measure: s.measure }),

@@ -11,7 +11,7 @@ import { download } from '../../lib/download';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CopyButton, Dialog, Empty, Failure, IconButton, SelectField, Skeleton, toast } from '../../ui';
-import { lengthOf } from '../../query/range';
+import { spanned } from '../../query/range';
 import { RangePicker } from '../../query/RangePicker';
 import { instantOf, type AuditState } from './search';
 import './audit.css';
@@ -73,7 +73,7 @@ function Log() {
   const filters = {
     ...(state.action && { action: [state.action] }),
     ...(state.actor && { actor: state.actor }),
-    ...(state.from && state.to ? { since: state.from, until: state.to } : { since: new Date(now - lengthOf(state.range!)).toISOString() }),
+    ...spanned(state, now, project.week_start),
   };
   const path = { project_id: project.id };
   const query = { ...filters, limit: 50 };

@@ -53,7 +53,7 @@ export function Editor({ projectId, tiles, insights, onChange, onRemoved, rename
         <Button onClick={() => onChange((now) => added(now, { kind: 'text', text: m.boards.textStart, x: 0, y: 0, w: 12, h: 2 }))}>{m.boards.addText}</Button>
         {rename}
         {insights.length === 0 ? (
-          <p className="muted small grow">{m.boards.noReports} <Link to="/projects/$projectId/explore" params={{ projectId }}>{m.reports.emptyAction}</Link></p>
+          <p className="muted small grow">{m.boards.noReports} <Link to="/projects/$projectId/insights" params={{ projectId }}>{m.reports.emptyAction}</Link></p>
         ) : (
           tiles.length > 1 && <p className="muted small">{m.boards.editHint}</p>
         )}

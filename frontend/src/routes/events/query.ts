@@ -1,5 +1,6 @@
 import { readScalar } from '../../query/filter';
-import { lengthOf } from '../../query/range';
+import { weekOf } from '../../query/question';
+import { spanned } from '../../query/range';
 import type { EventsState } from './search';
 
 /** Parses plan=pro into a property and its value; undefined when one is missing. */
@@ -14,7 +15,7 @@ export function queryOf(s: EventsState, project_id: string, now: number) {
   return {
     project_id,
     limit: 100,
-    ...(s.from && s.to ? { since: s.from, until: s.to } : s.range ? { since: new Date(now - lengthOf(s.range)).toISOString() } : {}),
+    ...(s.from || s.range ? spanned(s, now, weekOf(project_id)) : {}),
     ...(s.name && { name: [s.name] }),
     ...(s.user && { user_id: s.user }),
     ...(props && Object.keys(props).length > 0 && { props: JSON.stringify(props) }),

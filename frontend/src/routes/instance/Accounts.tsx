@@ -13,7 +13,8 @@ import { ago, date, number } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { LinkOnce } from '../../secret';
-import { Button, Confirm, Failure, Skeleton, TextField, toast } from '../../ui';
+import { Button, Confirm, Failure, TextField, toast } from '../../ui';
+import { Paged } from './Paged';
 
 const reload = () => queryClient.invalidateQueries({ predicate: ({ queryKey: [key] }) => typeof key === 'object' && key !== null && String((key as { _id?: string })._id).startsWith('listInstance') });
 
@@ -33,7 +34,6 @@ export function Accounts() {
   const change = useMutation({ ...updateInstanceAccountMutation(), onSuccess: (x) => toast(m.instance.changed(x.email)), onSettled: reload });
   const reset = useMutation({ ...createPasswordResetMutation() });
   const error = change.error ?? reset.error;
-  const accounts = list.data?.pages.flatMap((page) => page.items);
   return (
     <section className="panel">
       <header><h2>{m.instance.accounts}</h2></header>
@@ -43,44 +43,32 @@ export function Accounts() {
         {error && <Failure error={error} />}
         <TextField label={m.instance.search} type="search" value={email} onChange={(e) => setEmail(e.target.value)} />
       </div>
-      {list.error && !accounts ? (
-        <Failure error={list.error} retry={() => void list.refetch()} />
-      ) : !accounts ? (
-        <Skeleton height={160} />
-      ) : (
-        <table className="table cards">
-          <thead>
-            <tr><th>{m.auth.email}</th><th>{m.instance.created}</th><th>{m.instance.seen}</th><th>{m.instance.projects}</th><th>{m.instance.events}</th><th><span className="sr">{m.keys.actions}</span></th></tr>
-          </thead>
-          <tbody>
-            {accounts.map((x) => (
-              <tr key={x.id}>
-                <td>
-                  <span className="row wrap">
-                    <span className="wrap-any">{x.email}</span>
-                    {x.id === me?.id && <span className="badge">{m.members.you}</span>}
-                    {x.operator && <span className="badge">{m.instance.operator}</span>}
-                    {x.disabled && <span className="badge">{m.instance.disabled}</span>}
-                  </span>
-                </td>
-                <td className="muted num" data-label={m.instance.created}>{date(x.created_at, zone)}</td>
-                <td className="muted num" data-label={m.instance.seen}>{x.last_seen_at ? ago(x.last_seen_at) : m.instance.never}</td>
-                <td className="num" data-label={m.instance.projects}>{number(x.projects)}</td>
-                <td className="num" data-label={m.instance.events}>{number(x.events)}</td>
-                <td className="right">
-                  <span className="row wrap">
-                    <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { account_id: x.id }, body: { disabled: !x.disabled } })}>{x.disabled ? m.instance.enable : m.instance.disable}</Button>
-                    <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { account_id: x.id }, body: { operator: !x.operator } })}>{x.operator ? m.instance.unmakeOperator : m.instance.makeOperator}</Button>
-                    <Button className="tiny" disabled={reset.isPending} onClick={() => reset.mutate({ path: { account_id: x.id } }, { onSuccess: (made) => setLink({ email: x.email, link: made }) })}>{m.instance.resetPassword}</Button>
-                    <Button className="tiny" onClick={() => setDeleting(x)}>{m.instance.remove}</Button>
-                  </span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      {list.hasNextPage && <div className="body"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.instance.more}</Button></div>}
+      <Paged list={list} head={[m.auth.email, m.instance.created, m.instance.seen, m.instance.projects, m.instance.events]}>
+        {(x) => (
+          <>
+            <td>
+              <span className="row wrap">
+                <span className="wrap-any">{x.email}</span>
+                {x.id === me?.id && <span className="badge">{m.members.you}</span>}
+                {x.operator && <span className="badge">{m.instance.operator}</span>}
+                {x.disabled && <span className="badge">{m.instance.disabled}</span>}
+              </span>
+            </td>
+            <td className="muted num" data-label={m.instance.created}>{date(x.created_at, zone)}</td>
+            <td className="muted num" data-label={m.instance.seen}>{x.last_seen_at ? ago(x.last_seen_at) : m.instance.never}</td>
+            <td className="num" data-label={m.instance.projects}>{number(x.projects)}</td>
+            <td className="num" data-label={m.instance.events}>{number(x.events)}</td>
+            <td className="right">
+              <span className="row wrap">
+                <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { account_id: x.id }, body: { disabled: !x.disabled } })}>{x.disabled ? m.instance.enable : m.instance.disable}</Button>
+                <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { account_id: x.id }, body: { operator: !x.operator } })}>{x.operator ? m.instance.unmakeOperator : m.instance.makeOperator}</Button>
+                <Button className="tiny" disabled={reset.isPending} onClick={() => reset.mutate({ path: { account_id: x.id } }, { onSuccess: (made) => setLink({ email: x.email, link: made }) })}>{m.instance.resetPassword}</Button>
+                <Button className="tiny" onClick={() => setDeleting(x)}>{m.instance.remove}</Button>
+              </span>
+            </td>
+          </>
+        )}
+      </Paged>
       {deleting && <Delete account={deleting} onClose={() => setDeleting(undefined)} />}
     </section>
   );

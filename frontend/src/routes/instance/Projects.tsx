@@ -5,7 +5,8 @@ import { useState } from 'react';
 import { queryClient, reloadProjects } from '../../api';
 import { compact, number } from '../../format';
 import { m } from '../../messages';
-import { Button, Confirm, Failure, Skeleton, toast } from '../../ui';
+import { Button, Confirm, Failure, toast } from '../../ui';
+import { Paged } from './Paged';
 
 const reload = () => Promise.all([queryClient.invalidateQueries({ queryKey: [{ _id: 'listInstanceProjects' }] }), reloadProjects()]);
 const query = { limit: 50 };
@@ -18,39 +19,26 @@ export function Projects() {
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const change = useMutation({ ...updateInstanceProjectMutation(), onSuccess: (x) => toast(m.instance.changed(x.name)), onSettled: reload });
-  const projects = list.data?.pages.flatMap((page) => page.items);
   return (
     <section className="panel">
       <header><h2>{m.instance.projects}</h2></header>
       {change.error && <div className="body"><Failure error={change.error} /></div>}
-      {list.error && !projects ? (
-        <Failure error={list.error} retry={() => void list.refetch()} />
-      ) : !projects ? (
-        <Skeleton height={160} />
-      ) : (
-        <table className="table cards">
-          <thead>
-            <tr><th>{m.projects.name}</th><th>{m.instance.owners}</th><th>{m.instance.events}</th><th>{m.instance.bytes}</th><th><span className="sr">{m.keys.actions}</span></th></tr>
-          </thead>
-          <tbody>
-            {projects.map((x) => (
-              <tr key={x.id}>
-                <td><span className="row wrap"><span className="wrap-any">{x.name}</span>{x.disabled && <span className="badge">{m.instance.disabled}</span>}</span></td>
-                <td data-label={m.instance.owners}><span className="wrap-any">{x.owners.join(', ')}</span></td>
-                <td className="num" data-label={m.instance.events}>{number(x.events)}</td>
-                <td className="num" data-label={m.instance.bytes}>{m.instance.about(compact(x.estimated_bytes))}</td>
-                <td className="right">
-                  <span className="row wrap">
-                    <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { project_id: x.id }, body: { disabled: !x.disabled } })}>{x.disabled ? m.instance.enable : m.instance.disable}</Button>
-                    <Button className="tiny" onClick={() => setDeleting(x)}>{m.instance.remove}</Button>
-                  </span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      {list.hasNextPage && <div className="body"><Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.instance.more}</Button></div>}
+      <Paged list={list} head={[m.projects.name, m.instance.owners, m.instance.events, m.instance.bytes]}>
+        {(x) => (
+          <>
+            <td><span className="row wrap"><span className="wrap-any">{x.name}</span>{x.disabled && <span className="badge">{m.instance.disabled}</span>}</span></td>
+            <td data-label={m.instance.owners}><span className="wrap-any">{x.owners.join(', ')}</span></td>
+            <td className="num" data-label={m.instance.events}>{number(x.events)}</td>
+            <td className="num" data-label={m.instance.bytes}>{m.instance.about(compact(x.estimated_bytes))}</td>
+            <td className="right">
+              <span className="row wrap">
+                <Button className="tiny" disabled={change.isPending} onClick={() => change.mutate({ path: { project_id: x.id }, body: { disabled: !x.disabled } })}>{x.disabled ? m.instance.enable : m.instance.disable}</Button>
+                <Button className="tiny" onClick={() => setDeleting(x)}>{m.instance.remove}</Button>
+              </span>
+            </td>
+          </>
+        )}
+      </Paged>
       {deleting && <Delete project={deleting} onClose={() => setDeleting(undefined)} />}
     </section>
   );

@@ -15,8 +15,8 @@ import { useCompared } from '../../query/answer';
 import type { Comparison } from '../../query/compare';
 import { Compared } from '../../query/results';
 import { Drawing } from '../../query/Drawing';
-import { measured, seriesOf } from '../../query/question';
-import { autoBucket, windowOf, type Range } from '../../query/range';
+import { measured, weekOf, seriesOf } from '../../query/question';
+import { autoBucket, unitBefore, windowOf, type Range } from '../../query/range';
 import { RangePicker } from '../../query/RangePicker';
 import './overview.css';
 
@@ -58,7 +58,7 @@ export function OverviewPage() {
 /** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
   const question = useMemo(() => measured(project_id, measure, range, tz), [project_id, measure, tz, range]);
-  return useCompared(question, true, 1, { refetchInterval: 60_000 });
+  return useCompared(question, true, 1, { refetchInterval: 60_000, before: unitBefore(range, tz, weekOf(project_id)) });
 }
 
 type Measured = ReturnType<typeof useMeasured>;
@@ -132,7 +132,7 @@ function Recent({ projectId, recent, last, state }: { projectId: string; recent:
 
 function ExploreLink({ projectId, range, measure }: { projectId: string; range: Range; measure?: 'users' }) {
   return (
-    <Link className="button quiet tiny end" to="/projects/$projectId/explore" params={{ projectId }} search={{ ...range, ...(measure && { measure }), compare: true }}>
+    <Link className="button quiet tiny end" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, ...(measure && { measure }), compare: true }}>
       {m.overview.explore}<IconArrowRight size={15} aria-hidden />
     </Link>
   );
@@ -178,7 +178,7 @@ function Chart({ title, measured: { result, previous, stale }, color, small, lin
 }
 
 function TopEvents({ projectId, range, tz }: { projectId: string; range: Range; tz: string }) {
-  const top = useQuery({ ...queryMetricsOptions({ query: { project_id: projectId, tz, ...windowOf(range, autoBucket(range)), breakdown: 'name', top: 8 } }), ...minutely });
+  const top = useQuery({ ...queryMetricsOptions({ query: { project_id: projectId, tz, ...windowOf(range, autoBucket(range), tz, weekOf(projectId)), breakdown: 'name', top: 8 } }), ...minutely });
   const groups = (top.data?.groups ?? []).filter((g) => g.total);
   const most = Math.max(...groups.map((g) => g.total ?? 0), 1);
   return (
@@ -194,7 +194,7 @@ function TopEvents({ projectId, range, tz }: { projectId: string; range: Range; 
               {g.other || g.value === null ? (
                 <span className="truncate muted">{m.explore.other}</span>
               ) : (
-                <Link className="truncate" to="/projects/$projectId/explore" params={{ projectId }} search={{ ...range, names: [g.value] }}>{g.value}</Link>
+                <Link className="truncate" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, names: [g.value] }}>{g.value}</Link>
               )}
               <b className="num">{number(g.total)}</b>
             </li>

@@ -11,6 +11,7 @@ import { NotFound } from '../../shell/pages';
 import { Button, Empty, Failure, IconButton, Skeleton, TextField } from '../../ui';
 import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
+import { stateOfSaved } from '../../insights/saved';
 import { isExplored, stateOf } from '../../query/report';
 import './reports.css';
 
@@ -23,7 +24,7 @@ export function ReportsPage() {
   const reports = list.data?.items ?? [];
   const found = reports.filter((r) => `${r.name} ${r.description}`.toLowerCase().includes(text.trim().toLowerCase()));
   const explore = (
-    <Link className="button primary" to="/projects/$projectId/explore" params={{ projectId: project.id }}><IconPlus size={16} aria-hidden />{reports.length > 0 ? m.reports.create : m.reports.emptyAction}</Link>
+    <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId: project.id }}><IconPlus size={16} aria-hidden />{reports.length > 0 ? m.reports.create : m.reports.emptyAction}</Link>
   );
   return (
     <>
@@ -96,8 +97,10 @@ export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
   const report = useReport(project.id, reportId);
+  const behaviour = report.data && stateOfSaved(report.data.question);
+  if (behaviour) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={behaviour} replace />;
   if (report.data && !isExplored(report.data)) return <Empty icon={IconBookmark} heading="h1" title={report.data.name}><p>{m.reports.otherKind(m.reports.kinds[report.data.question.kind])}</p></Empty>;
-  if (report.data) return <Navigate to="/projects/$projectId/explore" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
+  if (report.data) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
   if (report.error instanceof NimbusError && [404, 422].includes(report.error.status)) return <NotFound />;
   if (report.error) return <Failure error={report.error} retry={() => void report.refetch()} />;
   return <Skeleton height={320} />;

@@ -1,43 +1,35 @@
 import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
-import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, IconZoomOut, type Icon } from '@tabler/icons-react';
-import { useMemo, useRef, useState } from 'react';
+import { Link } from '@tanstack/react-router';
+import { IconChartArea, IconChartBar, IconChartLine, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, IconZoomOut, type Icon } from '@tabler/icons-react';
+import { useMemo, useRef, useState, type ReactNode } from 'react';
 import type { Series } from '../../charts/series';
-import { nimbusUrl } from '../../base';
 import { date } from '../../format';
 import { useEventNames, useProject, usePropNames, useReport } from '../../hooks';
-import { download, downloadCsv } from '../../lib/download';
+import { downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
-import { Button, Code, CommitField, CopyButton, Dialog, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
+import { Button, CommitField, CopyButton, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
 import { useAnswer } from '../../query/answer';
-import { asCurl, asGo, asTypeScript } from './code';
+import { CodeButton } from './CodeButton';
 import { Drawing } from '../../query/Drawing';
-import { FilterEditor } from './FilterEditor';
-import { during } from '../../query/compare';
-import { picture } from './picture';
+import { FilterEditor } from '../../query/FilterEditor';
+import type { TrendsState } from '../../insights/state';
 import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
-import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from '../../query/range';
+import { autoBucket, buckets, describeRange, fits, longest, within } from '../../query/range';
 import { isExplored } from '../../query/report';
 import { RangePicker } from '../../query/RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 import { ReportTitle, SaveButtons, ViewerNote } from './Saving';
 import { charts, measures, unzoomed, usualTop, zoomed, type Chart, type ExploreState } from '../../query/search';
-import './explore.css';
 
 const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartArea, bar: IconChartBar, table: IconTable, number: IconNumbers };
 
-export function ExplorePage() {
-  const state = useSearch({ from: '/app/projects/$projectId/explore' });
-  const navigate = useNavigate({ from: '/projects/$projectId/explore' });
-  const set = (change: Partial<ExploreState>) => void navigate({ search: (s) => ({ ...s, ...change }) });
+/** How much happened, over time. */
+export function Trends({ state, set, kind }: { state: TrendsState; set: Set; kind: ReactNode }) {
   const project = useProject()!;
   const question = useMemo(() => questionOf(state, project.id), [state, project.id]);
   const kept = useReport(project.id, state.report);
   const report = kept.data && isExplored(kept.data) ? kept.data : undefined;
-  const [code, setCode] = useState(false);
   return (
     <>
       <header className="page-head">
@@ -46,21 +38,27 @@ export function ExplorePage() {
           {state.unzoom && <Button onClick={() => set(unzoomed(state))}><IconZoomOut size={16} aria-hidden />{m.explore.zoomOut}</Button>}
           <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, unzoom: undefined, ...r })} />
           <CopyButton className="" text={location.href} label={m.explore.share} />
-          <Button onClick={() => setCode(true)} disabled={!question}><IconCode size={16} aria-hidden />{m.explore.code}</Button>
+          <CodeButton projectId={project.id} state={state} disabled={!question} />
           <SaveButtons projectId={project.id} state={state} report={report} onSaved={(id) => set({ report: id })} />
         </div>
       </header>
       <ViewerNote />
+      {kind}
       <div className="explore">
         <Builder state={state} set={set} />
         {question ? <Answer state={state} set={set} question={question} /> : <section className="panel"><Empty icon={IconNumbers} title={m.explore.propNeeded}><p>{m.explore.needProp}</p></Empty></section>}
       </div>
-      {code && question && <CodeDialog question={question} compare={state.compare === true} onClose={() => setCode(false)} />}
     </>
   );
 }
 
 type Set = (change: Partial<ExploreState>) => void;
+
+/** Two events are two series, unless they are broken down otherwise or added together on purpose. */
+function withNames({ names: before = [], by }: TrendsState, names: string[]) {
+  const more = names.length > 1;
+  return { names: names.length > 0 ? names : undefined, ...(more && before.length < 2 && !by && { by: 'name' }), ...(!more && by === 'name' && { by: undefined, only: undefined }) };
+}
 
 function Builder({ state, set }: { state: ExploreState; set: Set }) {
   const [typed, setTyped] = useState('');
@@ -79,12 +77,12 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           value=""
           suggestions={names.filter((n) => !chosen.includes(n))}
           onType={setTyped}
-          onCommit={(name) => name && set({ names: [...new Set([...chosen, name])] })}
+          onCommit={(name) => name && set(withNames(state, [...new Set([...chosen, name])]))}
         />
         {chosen.length > 0 && (
           <div className="chips">
             {chosen.map((name) => (
-              <button key={name} type="button" className="chip" aria-label={m.explore.remove(name)} onClick={() => set({ names: chosen.length > 1 ? chosen.filter((n) => n !== name) : undefined })}>
+              <button key={name} type="button" className="chip" aria-label={m.explore.remove(name)} onClick={() => set(withNames(state, chosen.filter((n) => n !== name)))}>
                 <span className="truncate">{name}</span>
                 <IconX size={14} aria-hidden />
               </button>
@@ -109,7 +107,7 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
             if (e.target.value !== 'ask') set({ by: e.target.value || undefined, only: undefined });
           }}
         >
-          <option value="">{m.explore.byNone}</option>
+          <option value="">{chosen.length > 1 ? m.explore.byTogether : m.explore.byNone}</option>
           <option value="name">{m.explore.byName}</option>
           {[...new Set([...props.all, ...(byProp ? [byProp] : [])])].map((name) => (
             <option key={name} value={`prop:${name}`}>{m.explore.byProp(name)}</option>
@@ -223,7 +221,8 @@ function Exports({ state, result, series, svg }: { state: ExploreState; result: 
           disabled={!result}
           onClick={() => {
             const drawing = svg();
-            if (drawing && result) void picture(drawing, { title: questionText(state), subtitle: subtitle(result), series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(fileName(state, 'png'), image));
+            const shown = series.filter((s) => state.only === undefined || s.key === state.only);
+            if (drawing && result) void import('../../charts/picture').then(({ savePicture }) => savePicture(fileName(state, 'png'), drawing, { title: questionText(state), subtitle: subtitle(result), series: shown }));
           }}
         >
           <IconPhoto size={15} aria-hidden />{m.explore.png}
@@ -232,25 +231,3 @@ function Exports({ state, result, series, svg }: { state: ExploreState; result: 
     </>
   );
 }
-
-const languages = { curl: asCurl, TypeScript: asTypeScript, Go: asGo };
-
-function CodeDialog({ question, compare, onClose }: { question: MetricsQuery; compare: boolean; onClose: () => void }) {
-  const [language, setLanguage] = useState<keyof typeof languages>('curl');
-  const [of, setOf] = useState<'now' | 'before'>('now');
-  const now = useQuery({ ...runMetricsQueryOptions({ body: question }), enabled: compare });
-  const before = now.data && during(question, windowBefore(now.data));
-  return (
-    <Dialog title={m.explore.codeTitle} onClose={onClose} variant="wide">
-      <div className="stack">
-        <p className="muted">{m.explore.codeText}</p>
-        <div className="row wrap">
-          <Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} />
-          {compare && before && <Segments label={m.explore.codeOf} value={of} onChange={setOf} options={[{ value: 'now', label: m.explore.codeNow }, { value: 'before', label: m.explore.codeBefore }]} />}
-        </div>
-        <Code text={languages[language](of === 'before' && before ? before : question, nimbusUrl)} />
-      </div>
-    </Dialog>
-  );
-}
-

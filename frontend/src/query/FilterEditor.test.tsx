@@ -5,7 +5,7 @@ import { fireEvent, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { useState } from 'react';
 import { expect, it } from 'vitest';
-import { queryClient } from '../../api';
+import { queryClient } from '../api';
 import { FilterEditor } from './FilterEditor';
 
 /** The editor in a page, and what it has handed on. */

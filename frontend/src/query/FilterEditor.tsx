@@ -1,10 +1,11 @@
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import { useId, useState, type KeyboardEvent } from 'react';
-import { usePropNames, usePropValues } from '../../hooks';
-import { m } from '../../messages';
-import { Button, IconButton, isEnter } from '../../ui';
-import { asGroup, condition, isNumeric, isText, operators, replaced, valueText, without, writeScalar, type Condition, type Group, type Operator } from '../../query/filter';
+import { usePropNames, usePropValues } from '../hooks';
+import { m } from '../messages';
+import { Button, IconButton, isEnter } from '../ui';
+import { asGroup, condition, isNumeric, isText, operators, replaced, valueText, without, writeScalar, type Condition, type Group, type Operator } from './filter';
+import './query.css';
 
 type Change<T> = (next: T | undefined) => void;
 
@@ -127,9 +128,9 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
       {op !== 'exists' && (
         <input
           className="input"
-          list={valueList}
           aria-label={m.explore.value}
           placeholder={op === 'in' ? m.explore.inHint : m.explore.value}
+          list={op === 'in' ? undefined : valueList}
           inputMode={isNumeric(op) ? 'decimal' : undefined}
           aria-invalid={text !== '' && !next && prop !== '' ? true : undefined}
           autoComplete="off"

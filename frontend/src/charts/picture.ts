@@ -1,13 +1,17 @@
 /** A chart as a PNG that explains itself: with its question, its range and its series. */
-import { colorOf, type Series } from '../../charts/series';
-import { m } from '../../messages';
+import { colorOf, type Series } from './series';
+import { download } from '../lib/download';
+import { m } from '../messages';
 
 const scale = 2;
 const margin = 24;
 const titleRow = 22;
 const row = 22;
 
-export async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Series[] }): Promise<Blob> {
+/** Saves the picture of a drawing. */
+export const savePicture = async (name: string, ...of: Parameters<typeof picture>) => download(name, await picture(...of));
+
+async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Pick<Series, 'label' | 'color' | 'before'>[] }): Promise<Blob> {
   const { width, height } = svg.getBoundingClientRect();
   const panel = svg.closest('.panel') ?? document.body;
   const look = lookIn(panel);
@@ -41,10 +45,11 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
   write(subtitle, margin, 29 + titles.length * titleRow, '12.5px', look('var(--muted)'));
   context.drawImage(await image(svg), margin, head, width, height);
   // An SVG drawn as an image cannot use the page's fonts: its texts are drawn onto the canvas.
+  const anchors: Record<string, CanvasTextAlign> = { start: 'left', middle: 'center', end: 'right' };
   for (const text of svg.querySelectorAll('text')) {
     const at = (name: string) => Number(text.getAttribute(name));
-    const anchor = text.getAttribute('text-anchor');
-    write(text.textContent, margin + at('x'), head + at('y') + (text.hasAttribute('dy') ? 4 : 0), '11.5px', look('var(--muted)'), anchor === 'end' ? 'right' : 'center');
+    const { fontWeight, fontSize, fill, textAnchor } = getComputedStyle(text);
+    write(text.textContent, margin + at('x'), head + at('y') + (text.hasAttribute('dy') ? 4 : 0), `${fontWeight} ${fontSize}`, fill, anchors[textAnchor] ?? 'left');
   }
   entries.forEach((entry, i) => {
     const x = margin + places[i]!.x;
@@ -65,8 +70,9 @@ async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
     if (element.tagName === 'text') return;
     const style = getComputedStyle(originals[i]!);
     // Set as attributes: the Content-Security-Policy forbids inline styles.
-    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
+    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'stroke-opacity', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
     element.removeAttribute('class');
+    element.removeAttribute('role');
   });
   copy.querySelectorAll('text').forEach((text) => text.remove());
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

@@ -1,0 +1,87 @@
+/** Turns the state of an insight into the question for the server. */
+import type { FunnelBreakdown, Insight, Period, WeekStart } from '@nimbus-analytics/sdk';
+import { bucketMs, instantsOf, spanOf, type Range } from '../query/range';
+import { usual, type BehaviourState, type FunnelState, type PathsState, type RetentionState, type SessionsState } from './state';
+
+/** The period that shows a range in some ten to fifty columns, or in some five to thirty rows of retention. */
+export function periodOf(s: { kind: string; bucket?: Period } & Range): Period {
+  if (s.bucket) return s.bucket;
+  const days = spanOf(s) / bucketMs['1d'];
+  if (days <= 2) return '1h';
+  if (days <= (s.kind === 'retention' ? 15 : 45)) return '1d';
+  return days <= 300 ? '1w' : '1mo';
+}
+
+/** How many values a row of retention has. */
+export const valuesOf = (s: { kind: string; periods?: number; bucket?: Period } & Range): number => s.periods ?? Math.max(2, Math.min(13, Math.ceil(spanOf(s) / bucketMs[periodOf(s)]) + 1));
+
+const minute = 60;
+const hour = 60 * minute;
+const day = 24 * hour;
+/** The edges of the times to convert, in seconds, as far as the window goes. */
+export const edgesOf = (window = usual.window): number[] => [minute, 5 * minute, 15 * minute, hour, 3 * hour, 12 * hour, day, 3 * day, 7 * day, 14 * day, 30 * day, 90 * day].filter((edge) => edge < window);
+
+const prop = (by: string) => by.slice('prop:'.length);
+
+/** The question as it is asked and saved: without its project. */
+export function bodyOf(s: BehaviourState, now: number, week?: WeekStart): Insight {
+  const common = { ...instantsOf(s, s.tz, now, week), tz: s.tz, ...(s.filter && { filter: s.filter }), ...(s.cohort && { people: { op: 'in' as const, cohort: s.cohort } }) };
+  switch (s.kind) {
+    case 'funnel':
+      return { kind: 'funnel', ...common, ...funnel(s) };
+    case 'retention':
+      return { kind: 'retention', ...common, ...retention(s) };
+    case 'paths':
+      return { kind: 'paths', ...common, ...paths(s) };
+    case 'sessions':
+      return { kind: 'sessions', ...common, bucket: periodOf(s), ...grouped(s) };
+    default:
+      return { kind: s.kind, ...common, ...(s.event !== undefined && { event: s.event }), bucket: periodOf(s) };
+  }
+}
+
+const grouped = (s: RetentionState | SessionsState) => s.by && { breakdown: { prop: prop(s.by), top: s.top ?? usual.top } };
+
+function funnel(s: FunnelState) {
+  const breakdown: FunnelBreakdown | undefined = s.by
+    ? { prop: prop(s.by), top: s.top ?? usual.top, ...(s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
+    : undefined;
+  return {
+    steps: s.steps,
+    ...(s.window && { window_seconds: s.window }),
+    ...(s.order && { order: s.order }),
+    ...(s.attempt && { attempt: s.attempt }),
+    ...(s.count && { count: s.count }),
+    ...(s.exclude && { exclude: s.exclude }),
+    ...(s.hold && { hold: s.hold }),
+    ...(breakdown && { breakdown }),
+    ...(s.view === 'time' && edgesOf(s.window).length > 0 && { histogram: { edges: edgesOf(s.window) } }),
+    ...(s.view === 'series' && { bucket: periodOf(s) }),
+  };
+}
+
+const retention = (s: RetentionState) => ({
+  start: s.start,
+  return: s.return,
+  ...(s.starts && { cohort: s.starts }),
+  ...(s.mode && { mode: s.mode }),
+  ...(s.interval && { interval: s.interval }),
+  periods: valuesOf(s),
+  bucket: periodOf(s),
+  ...grouped(s),
+});
+
+const paths = (s: PathsState) => ({
+  ...(s.start && { start: s.start }),
+  ...(s.end && { end: s.end }),
+  ...(s.depth && { depth: s.depth }),
+  ...(s.top && { top: s.top }),
+  ...(s.count && { count: s.count }),
+  ...(s.window && { window_seconds: s.window }),
+  ...(s.node && { node_prop: s.node }),
+  ...(s.exclude && { exclude: s.exclude }),
+  ...(s.repeats && { collapse: false }),
+});
+
+/** Whether a question can be asked: a funnel of several steps has none that is any event at all. */
+export const isComplete = (s: BehaviourState): boolean => s.kind !== 'funnel' || s.steps.length === 1 || s.steps.every((step) => step.any_of || step.event !== undefined || step.filter !== undefined);
