@@ -13,12 +13,14 @@ import (
 	"github.com/bahagh/nimbus/internal/httpapi"
 )
 
+// dialects are all that there are.
+var dialects = []compat.Dialect{segment.Dialect{}, mixpanel.Dialect{}, posthog.Dialect{}, umami.Dialect{}, plausible.Dialect{}}
+
 // wireCompat makes the way in for other vendors' SDKs, of the dialects that are switched on.
 func (a *App) wireCompat(g *eventsGroup) {
-	dialects := slices.DeleteFunc([]compat.Dialect{segment.Dialect{}, mixpanel.Dialect{}, posthog.Dialect{}, umami.Dialect{}, plausible.Dialect{}},
-		func(d compat.Dialect) bool { return !slices.Contains(a.cfg.Compat, d.Name()) })
+	on := slices.DeleteFunc(slices.Clone(dialects), func(d compat.Dialect) bool { return !slices.Contains(a.cfg.Compat, d.Name()) })
 	g.quarantine = compat.NewQuarantine(a.db.Pool, a.reg, a.now)
-	g.compat = compat.NewServer(a.access.keys, g.ingester, g.quarantine, a.now, a.log, dialects...)
+	g.compat = compat.NewServer(a.access.keys, g.ingester, g.quarantine, a.now, a.log, on...)
 }
 
 // vendors are the operations of the contract in other vendors' wire formats.

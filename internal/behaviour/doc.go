@@ -13,4 +13,11 @@
 //     allocated for each row; what an operator keeps, it copies;
 //   - people may come in any sequence and on several goroutines, each with an operator of its own: operators of one
 //     question are merged at the end, and the answer does not depend on who was added where.
+//
+// Its packages:
+//
+//   - parts: the format of a part, columns of the rows of one day
+//   - build: makes parts of what arrived, merges, verifies and rebuilds them
+//   - scan: reads rows from wherever they are, and measures
+//   - catalogue: which names, props and values there are, counted as parts are built
 package behaviour

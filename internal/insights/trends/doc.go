@@ -1,6 +1,7 @@
 // Package trends measures events by bucket of a calendar: how many there were, of how many people, and the statistics of a
-// number in their props. A question is answered by the first source that has what it asks: plain counts by the counts that
-// internal/events/rollups keeps, everything else by the events themselves.
+// number in their props: GET /v1/metrics and POST /v1/metrics/query. A question is answered by the first source that has what it
+// asks: plain counts by the counts that internal/events/rollups keeps, the rest by the parts of internal/behaviour, and what these
+// do not have by the events themselves, with the same numbers. POST /v1/insights/trends is in answers and measures.
 //
 // It guarantees:
 //

@@ -274,7 +274,7 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_TRACE_SAMPLE_RATIO=1.1"}, want: []string{"NIMBUS_TRACE_SAMPLE_RATIO must be a number from 0 to 1"}},
 		{env: []string{"NIMBUS_TRACE_SAMPLE_RATIO=NaN"}, want: []string{"NIMBUS_TRACE_SAMPLE_RATIO must be a number from 0 to 1"}},
 		{env: []string{"NIMBUS_TRUSTED_PROXIES=proxy.example"}, want: []string{`NIMBUS_TRUSTED_PROXIES must be addresses or CIDRs such as 10.0.0.0/8, with commas; "proxy.example" is neither`}},
-		{env: []string{"NIMBUS_COMPAT=segment,amplitude"}, want: []string{`NIMBUS_COMPAT must be some of segment, mixpanel, posthog, umami, plausible, with commas, or off; not "amplitude"`}},
+		{env: []string{"NIMBUS_COMPAT=segment,nobody"}, want: []string{`NIMBUS_COMPAT must be some of segment, mixpanel, posthog, umami, plausible, with commas, or off; not "nobody"`}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=[1]"}, want: []string{"NIMBUS_ALLOWED_ORIGINS must be a JSON array of strings, or a list with commas: json: cannot unmarshal number into Go value of type string"}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=app.example,https://a.example/x,https://b.example?y,ftp://c.example"}, want: []string{
 			`NIMBUS_ALLOWED_ORIGINS must be origins such as https://app.example.com, or *; not "app.example"`,
