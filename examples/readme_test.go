@@ -35,12 +35,13 @@ func TestTheCurlsOfTheREADMEWork(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, script.String(), out)
 	}
-	for _, want := range []string{`"accepted":1`, `"metric":"events.count"`, `"metric":"events.users"`, `"counts":[1,0]`, `"name":"Readers who sign up"`, `"text":"Version 3.2 is out"`} {
+	for _, want := range []string{`"accepted":1`, `"metric":"events.count"`, `"metric":"events.users"`, `"counts":[1,0]`, `"name":"Readers who sign up"`, `"text":"Version 3.2 is out"`, `"props":{"name":"Ada","plan":"pro"}}],"next_cursor":null,"total":1`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%s is not in the answers: %s", want, out)
 		}
 	}
-	if n := strings.Count(string(out), `"total":1`); n != 2 {
-		t.Errorf("%d answers have a total of 1, want 2: %s", n, out)
+	// The two metrics of the one event, and the one person.
+	if n := strings.Count(string(out), `"total":1`); n != 3 {
+		t.Errorf("%d answers have a total of 1, want 3: %s", n, out)
 	}
 }

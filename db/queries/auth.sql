@@ -25,9 +25,10 @@ VALUES (@id, @account_id, @now, @now, @expires_at, @ip, @user_agent);
 SELECT a.* FROM sessions s JOIN accounts a ON a.id = s.account_id
 WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now AND a.disabled_at IS NULL;
 
+-- Newest first by their time: the id of a provider's token is a hash and has none.
 -- name: SessionsForAccount :many
 SELECT * FROM sessions WHERE account_id = @account_id AND revoked_at IS NULL AND expires_at > @now
-ORDER BY id DESC LIMIT 100;
+ORDER BY created_at DESC, id DESC LIMIT 100;
 
 -- name: SessionRevokeOwn :execrows
 UPDATE sessions SET revoked_at = @now::timestamptz

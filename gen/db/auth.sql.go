@@ -420,9 +420,10 @@ func (q *Queries) SessionRevokeOwn(ctx context.Context, db DBTX, now time.Time, 
 
 const sessionsForAccount = `-- name: SessionsForAccount :many
 SELECT id, account_id, created_at, expires_at, revoked_at, last_seen_at, ip, user_agent FROM sessions WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2
-ORDER BY id DESC LIMIT 100
+ORDER BY created_at DESC, id DESC LIMIT 100
 `
 
+// Newest first by their time: the id of a provider's token is a hash and has none.
 func (q *Queries) SessionsForAccount(ctx context.Context, db DBTX, accountID uuid.UUID, now time.Time) ([]Session, error) {
 	rows, err := db.Query(ctx, sessionsForAccount, accountID, now)
 	if err != nil {

@@ -104,6 +104,14 @@ func TestATokenOfTheProviderIsTakenWhereAnAccessTokenIs(t *testing.T) {
 	if len(sessions.Items) != 2 || !sessions.Items[0].Current {
 		t.Errorf("the token's session is not in the list: %+v", sessions.Items)
 	}
+	// Whatever their ids are, which the hashes of tokens are: newest first.
+	a.Exec(t, `INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at)
+		SELECT '00000000-0000-8000-8000-000000000001', account_id, created_at + interval '1 second', created_at, expires_at
+		FROM sessions ORDER BY created_at DESC LIMIT 1`)
+	machine.Do("GET", "/v1/auth/sessions", nil).Want(200).JSON(&sessions)
+	if len(sessions.Items) != 3 || !sessions.Items[1].Current {
+		t.Errorf("a session that is newer is not before the token's: %+v", sessions.Items)
+	}
 	machine.With("Accept", "text/event-stream").Do("GET", "/v1/projects/"+project.Project.ID+"/live", nil).Want(200)
 	machine.Do("POST", "/v1/auth/refresh", nil).WantCode(401, "wrong_token_type")
 	machine.Do("POST", "/v1/auth/logout", nil).Want(204)

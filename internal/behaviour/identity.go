@@ -1,9 +1,15 @@
 package behaviour
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // Identity says which numbers are one person. The zero value leaves every number as it is.
@@ -15,11 +21,10 @@ type Identity struct {
 	Splits map[uint32]Split
 }
 
-// Split is where an anonymous id begins to be another person: what it did from then on.
+// Split is where an anonymous id begins to be another person: what it did from then on. An event or a profile operation tells.
 type Split struct {
-	TS       int64  // of the event that tells, in microseconds since 1970
-	Received int64  // of the same
-	Tie      uint64 // of its id: parts.Tie
+	TS       int64 // of what tells, in microseconds since 1970
+	Received int64 // of the same
 	ID       uuid.UUID
 	To       uint32
 }
@@ -59,13 +64,24 @@ func (id *Identity) Canonical(no uint32) uint32 {
 	return no
 }
 
-// Before says whether an event comes before the one that tells, in the order.
+// Before says whether an event comes before what tells, in the order. A part keeps of the event's id only what follows its time
+// (parts.Tie). The id of an operation does not begin with its time, so the two are compared first.
 func (s *Split) Before(ts, received int64, tie uint64) bool {
-	if ts != s.TS {
-		return ts < s.TS
+	if at := s.compareTimes(ts, received); at != 0 {
+		return at < 0
 	}
-	if received != s.Received {
-		return received < s.Received
-	}
-	return tie < s.Tie
+	first := events.FirstID(time.UnixMicro(ts))
+	return cmp.Or(bytes.Compare(first[:idTimeBytes], s.ID[:idTimeBytes]), cmp.Compare(tie, parts.Tie(s.ID))) < 0
+}
+
+// BeforeID is the same of an operation, which has its whole id.
+func (s *Split) BeforeID(ts, received int64, id uuid.UUID) bool {
+	return cmp.Or(s.compareTimes(ts, received), bytes.Compare(id[:], s.ID[:])) < 0
+}
+
+// idTimeBytes is how many bytes the time in the id of an event has: events.NewID.
+const idTimeBytes = 6
+
+func (s *Split) compareTimes(ts, received int64) int {
+	return cmp.Or(cmp.Compare(ts, s.TS), cmp.Compare(received, s.Received))
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/events"
 )
 
@@ -146,8 +145,7 @@ func (id *Identity) split(l link) {
 		id.Splits = make(map[uint32]Split)
 	}
 	id.Splits[l.anonymous] = Split{
-		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID),
-		ID: l.event.ID, To: l.anonymous,
+		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), ID: l.event.ID, To: l.anonymous,
 	}
 }
 

@@ -6,8 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -76,4 +79,37 @@ func person(id *behaviour.Identity, no uint32, at people.Moment) uint32 {
 		return s.To
 	}
 	return id.Canonical(no)
+}
+
+// The id of an operation does not begin with its time: of one moment it comes before all events, or after all, and the events
+// themselves are in the order of what follows the time.
+func TestASplitComesWhereTheWholeIDOrders(t *testing.T) {
+	t.Parallel()
+	const at = 1_767_225_600_000_000
+	event := func(tie byte) uuid.UUID {
+		return events.NewID(time.UnixMicro(at), [events.IDHashBytes]byte{3: tie})
+	}
+	operation := func(first byte) uuid.UUID { return uuid.UUID{0: first, 6: 0x87, 8: 0x80} }
+	for _, c := range []struct {
+		name      string
+		told, of  uuid.UUID
+		ts, later int64
+		want      bool
+	}{
+		{"an operation with a high id", operation(0xff), event(9), at, 0, true},
+		{"an operation with a low id", operation(0), event(1), at, 0, false},
+		{"an event before", event(5), event(4), at, 0, true},
+		{"the event itself", event(5), event(5), at, 0, false},
+		{"an event after", event(5), event(6), at, 0, false},
+		{"received later", operation(0xff), event(1), at, 1, false},
+		{"an earlier moment", operation(0), event(9), at - 1, 9, true},
+	} {
+		s := behaviour.Split{TS: at, Received: at, ID: c.told}
+		if got := s.Before(c.ts, at+c.later, parts.Tie(c.of)); got != c.want {
+			t.Errorf("%s: before %t, want %t", c.name, got, c.want)
+		}
+		if got := s.BeforeID(c.ts, at+c.later, c.of); got != c.want {
+			t.Errorf("%s: with the whole id before %t, want %t", c.name, got, c.want)
+		}
+	}
 }

@@ -175,7 +175,7 @@ func (e *edge) transport(op *contract.Operation) []echo.MiddlewareFunc {
 	}
 	chain = append(chain, e.bodies[op.BodySize].limited)
 	if op.BodySize == contract.BodyBulk { // its time is bounded by the connection's limits and by the transaction's
-		return chain
+		return append(chain, e.clients.describe)
 	}
 	return append(chain, deadline, e.clients.describe)
 }

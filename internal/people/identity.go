@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
-	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
 // Moment is the place of an event in the order (ts, received_at, id). Times are in microseconds since 1970, UTC.
@@ -138,7 +137,7 @@ func (c *Canon) flatten() {
 func (c *Canon) Identity() *behaviour.Identity {
 	id := &behaviour.Identity{Canon: c.to, Splits: map[uint32]behaviour.Split{}}
 	for no, at := range c.splits {
-		id.Splits[no] = behaviour.Split{TS: at.TS, Received: at.Received, Tie: parts.Tie(at.ID), To: no}
+		id.Splits[no] = behaviour.Split{TS: at.TS, Received: at.Received, ID: at.ID, To: no}
 	}
 	return id
 }

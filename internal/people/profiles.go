@@ -75,7 +75,7 @@ func (r *Reader) make(stored []behaviour.Operation, no map[events.Subject]uint32
 		}
 		n := no[o.Of]
 		person := r.identity.Canonical(n)
-		if split, ok := r.identity.Splits[n]; ok && !split.Before(ts, received, parts.Tie(o.ID)) {
+		if split, ok := r.identity.Splits[n]; ok && !split.BeforeID(ts, received, o.ID) {
 			person = split.To
 		}
 		by[person] = append(by[person], *o)

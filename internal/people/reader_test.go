@@ -2,6 +2,7 @@ package people_test
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -28,7 +29,10 @@ var began = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // randomOperation is one of few people, few moments and few values, so that much comes together.
 func randomOperation(r *rand.Rand, project uuid.UUID) *ingest.OperationRow {
 	at := func() time.Time { return began.Add(time.Duration(r.IntN(12)) * time.Hour) }
-	o := &ingest.OperationRow{ProjectID: project, ID: uuid.New(), TS: at(), ReceivedAt: at(), Position: r.IntN(3), Props: []byte("{}")}
+	var id uuid.UUID // of the seed too: it decides what comes first of one moment
+	binary.BigEndian.PutUint64(id[:8], r.Uint64())
+	binary.BigEndian.PutUint64(id[8:], r.Uint64())
+	o := &ingest.OperationRow{ProjectID: project, ID: id, TS: at(), ReceivedAt: at(), Position: r.IntN(3), Props: []byte("{}")}
 	user, anonymous := fmt.Sprint("u", r.IntN(4)), fmt.Sprint("a", r.IntN(4))
 	switch r.IntN(3) {
 	case 0:

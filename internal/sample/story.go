@@ -67,7 +67,7 @@ func (s *Story) Hour(t time.Time) []Event {
 func (s *Story) random(parts ...int64) *rand.Rand {
 	h := s.Seed
 	for _, p := range parts {
-		h = (h ^ uint64(p)) * 0x9e3779b97f4a7c15 //nolint:gosec // mixed, not measured
+		h = (h ^ uint64(p)) * 0x9e3779b97f4a7c15
 		h ^= h >> 29
 	}
 	return rand.New(rand.NewPCG(h, s.Seed)) //nolint:gosec // reproducible, not secret

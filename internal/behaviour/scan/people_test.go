@@ -205,7 +205,7 @@ func equals(e *parts.Event, prop string, v parts.Value) bool {
 // person is who did an event after links and merges.
 func (b *brute) person(e *parts.Event) uint32 {
 	if s, ok := b.ids.Splits[e.Person]; ok {
-		if cmp.Or(cmp.Compare(e.TS, s.TS), cmp.Compare(e.Received, s.Received), cmp.Compare(parts.Tie(e.ID), s.Tie)) >= 0 {
+		if cmp.Or(cmp.Compare(e.TS, s.TS), cmp.Compare(e.Received, s.Received), cmp.Compare(parts.Tie(e.ID), parts.Tie(s.ID))) >= 0 {
 			return s.To
 		}
 	}
@@ -429,7 +429,7 @@ func randomIdentity(random *rand.Rand, w *world) behaviour.Identity {
 	}
 	if e := w.events[random.IntN(len(w.events))]; e.Person > 10 && random.IntN(2) == 0 {
 		to := []uint32{31, e.Person}[random.IntN(2)] // somebody new may have the anonymous id's own number
-		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: to}}
+		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, ID: e.ID, To: to}}
 	}
 	return id
 }

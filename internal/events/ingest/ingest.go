@@ -211,6 +211,9 @@ func (i *Ingester) Reject(codes ...string) {
 	}
 }
 
+// RejectOperation counts an error of an operation on a profile that was refused for the same reason.
+func (i *Ingester) RejectOperation(code string) { i.metrics.refused.WithLabelValues(code).Inc() }
+
 // timestamp is its own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made
 // of what is kept.
 func timestamp(own time.Time, r *Request, now time.Time) time.Time {

@@ -36,6 +36,9 @@ func (a *API) ChangeProfiles(c echo.Context, body []byte, authorize func(project
 			}
 		}
 	}
+	for _, e := range invalid {
+		a.ingester.RejectOperation(e.Code)
+	}
 	_, results, err := a.ingester.Ingest(ctx, r)
 	if err != nil {
 		return err

@@ -81,9 +81,8 @@ func (a *API) saved(id uuid.UUID) (*cohortAsk, error) {
 	}
 	for _, x := range all {
 		if x.ID == id {
-			r := a.resolver("")
-			r.part = contract.InPath
-			c := &cohortAsk{clauses: a.clauses(r, a.now.UnixMicro(), nil)}
+			c := a.members("", a.now.UnixMicro(), nil)
+			c.part = contract.InPath
 			_, c.question.Where = c.in("cohort_id", id.String())
 			return c, c.ready()
 		}
@@ -144,7 +143,7 @@ func (a *API) GetCohortSize(ctx context.Context, request api.GetCohortSizeReques
 	}
 	definition := cohorts.Definition(&c.question)
 	if len(moments) > 0 {
-		definition += " At each moment, only what was done before it counts; who is whom is what is known now."
+		definition += " At each moment, only what was done before it counts, and only of people who had done something; who is whom, and what profiles say, is what is known now."
 	}
 	out.Meta = begun.meta(a.s.o.Now(), scope.Range, definition, nil)
 	return out, nil

@@ -2,6 +2,7 @@ package answers
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
@@ -15,6 +16,7 @@ type profileClauses struct {
 	all   behaviour.Set // who has a profile; filled with the others
 	names []string      // of the properties that the clauses read
 	list  []*profileClause
+	made  map[string]*profileClause // by filter: the size of a cohort over time asks the same at each moment
 
 	reader *people.Reader // of the view that the sets were filled from
 }
@@ -31,16 +33,29 @@ func (c *profileClauses) clause(filter *scan.Filter) cohorts.Clause {
 	if filter == nil {
 		return cohorts.Clause{} // it was refused
 	}
-	clause := &profileClause{fits: filter.Fits()}
-	clause.empty = clause.fits(func(string) parts.Value { return parts.Value{} })
-	c.list = append(c.list, clause)
-	c.names = filter.AppendProps(c.names)
+	text, _ := json.Marshal(filter) //nolint:errchkjson // names, and values that were JSON
+	clause := c.made[string(text)]
+	if clause == nil {
+		clause = c.make(filter)
+		if c.made == nil {
+			c.made = map[string]*profileClause{}
+		}
+		c.made[string(text)] = clause
+	}
 	in := cohorts.Clause{Op: cohorts.In, Set: &clause.set, Label: "have a profile that fits"}
 	if clause.empty {
 		in.Label = "have a profile that does not fit"
 		return cohorts.Clause{Op: cohorts.Not, Clauses: []cohorts.Clause{in}}
 	}
 	return in
+}
+
+func (c *profileClauses) make(filter *scan.Filter) *profileClause {
+	clause := &profileClause{fits: filter.Fits()}
+	clause.empty = clause.fits(func(string) parts.Value { return parts.Value{} })
+	c.list = append(c.list, clause)
+	c.names = filter.AppendProps(c.names)
+	return clause
 }
 
 // fill finds who is in the sets, as of a moment.

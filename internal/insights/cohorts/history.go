@@ -7,7 +7,7 @@ import (
 )
 
 // History counts the people of a cohort at several moments in one pass: at each, what a person did before it is all that he
-// did. It is for one goroutine; several count parts of the people and are merged.
+// did, and who had done nothing is not counted. It is for one goroutine; several count parts of the people and are merged.
 type History struct {
 	moments []int64
 	where   []condition

@@ -9156,7 +9156,8 @@ type ClientInterface interface {
 	// GetCohortSize How many people are in a cohort?
 	//
 	// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
-	// then ends there, and only what happened before counts. Who is whom is what is known now.
+	// then ends there, and only what happened before counts, of people who had done something by then: those who have a
+	// profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
 	//
 	// Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
 	GetCohortSize(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -11921,7 +11922,8 @@ func (c *HTTPClient) ChangeCohortPeople(ctx context.Context, projectID ProjectPa
 // GetCohortSize How many people are in a cohort?
 //
 // Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
-// then ends there, and only what happened before counts. Who is whom is what is known now.
+// then ends there, and only what happened before counts, of people who had done something by then: those who have a
+// profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
 //
 // Corresponds with GET /v1/projects/{project_id}/cohorts/{cohort_id}/size (the `GetCohortSize` operationId).
 func (c *HTTPClient) GetCohortSize(ctx context.Context, projectID ProjectPath, cohortID CohortPath, params *GetCohortSizeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -20174,7 +20176,8 @@ type ClientWithResponsesInterface interface {
 	// GetCohortSizeWithResponse How many people are in a cohort?
 	//
 	// Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
-	// then ends there, and only what happened before counts. Who is whom is what is known now.
+	// then ends there, and only what happened before counts, of people who had done something by then: those who have a
+	// profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -35162,7 +35165,8 @@ func (c *ClientWithResponses) ChangeCohortPeopleWithResponse(ctx context.Context
 // GetCohortSizeWithResponse How many people are in a cohort?
 //
 // Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
-// then ends there, and only what happened before counts. Who is whom is what is known now.
+// then ends there, and only what happened before counts, of people who had done something by then: those who have a
+// profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
 //
 // Returns a wrapper object for the known response body format(s).
 //

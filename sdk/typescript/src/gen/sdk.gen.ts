@@ -793,7 +793,8 @@ export const changeCohortPeople = <ThrowOnError extends boolean = true>(options:
  * How many people are in a cohort?
  *
  * Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
- * then ends there, and only what happened before counts. Who is whom is what is known now.
+ * then ends there, and only what happened before counts, of people who had done something by then: those who have a
+ * profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
  *
  */
 export const getCohortSize = <ThrowOnError extends boolean = true>(options: Options<GetCohortSizeData, ThrowOnError>) => (options.client ?? client).get<GetCohortSizeResponses, GetCohortSizeErrors, ThrowOnError>({

@@ -1301,7 +1301,8 @@ export const getCohortSizeQueryKey = (options: Options<GetCohortSizeData>) => cr
  * How many people are in a cohort?
  *
  * Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a clause
- * then ends there, and only what happened before counts. Who is whom is what is known now.
+ * then ends there, and only what happened before counts, of people who had done something by then: those who have a
+ * profile and no event are in `size` alone. Who is whom, and what profiles say, is what is known now.
  *
  */
 export const getCohortSizeOptions = (options: Options<GetCohortSizeData>) => queryOptions<GetCohortSizeResponse, GetCohortSizeError, GetCohortSizeResponse, ReturnType<typeof getCohortSizeQueryKey>>({
