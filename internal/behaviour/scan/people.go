@@ -226,9 +226,8 @@ func (g *gatherer) run(ctx context.Context, all []ref, r people) error {
 	g.used -= room
 	left := r.lo
 	if err == nil {
-		if err = g.resolve(r); err == nil {
-			left, err = g.emit(ctx, r)
-		}
+		g.resolve(r)
+		left, err = g.emit(ctx, r)
 	}
 	switch {
 	case !errors.Is(err, ErrTooLarge):
