@@ -14,21 +14,21 @@ const stepRows = 16384
 // stepPeople is how many numbers are looked at at once, where few of them have rows.
 const stepPeople = 1 << 17
 
-// emit puts the people of a range together, some numbers at a time, and hands them on.
-func (g *gatherer) emit(ctx context.Context, r people) error {
+// emit puts the people of a range together, some numbers at a time, and hands them on: those before the number that it returns.
+func (g *gatherer) emit(ctx context.Context, r people) (uint64, error) {
 	rows := len(g.strays)
 	for i := range g.blocks {
 		rows += g.blocks[i].own
 	}
 	if rows == 0 {
-		return nil
+		return r.hi, nil
 	}
 	step := min(max((uint64(g.last)-r.lo+1)*stepRows/uint64(rows), 1), stepPeople)
 	pos, next := make([]int, len(g.blocks)), make([]int, len(g.blocks))
 	strays := g.strays
 	for lo := r.lo; lo <= uint64(g.last); lo += step {
 		if err := ctx.Err(); err != nil {
-			return err
+			return lo, err
 		}
 		hi := min(lo+step, uint64(g.last)+1)
 		mine := 0
@@ -36,20 +36,20 @@ func (g *gatherer) emit(ctx context.Context, r people) error {
 			mine++
 		}
 		if err := g.scatter(uint32(lo), uint32(hi-1), pos, next, strays[:mine]); err != nil {
-			return err
+			return lo, err
 		}
 		pos, next, strays = next, pos, strays[mine:]
 		start := uint32(0)
 		for i, end := range g.counts {
 			if end > start {
 				if err := g.hand(uint32(lo)+uint32(i), g.entries[start:end]); err != nil {
-					return err
+					return r.hi, err
 				}
 			}
 			start = end
 		}
 	}
-	return nil
+	return r.hi, nil
 }
 
 // scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries.
@@ -75,16 +75,22 @@ func (g *gatherer) scatter(lo, last uint32, pos, next []int, strays []stray) err
 	for _, s := range strays {
 		counts[s.person-lo]++
 	}
-	total := uint32(0)
+	total, most := uint32(0), uint32(0)
 	for i, c := range counts {
 		counts[i] = total
-		total += c
+		total, most = total+c, max(most, c)
 	}
-	if int(total) > cap(g.entries) {
-		size := int(total + total/4)
-		if err := g.charge(int64(size-cap(g.entries)) * entryBytes); err != nil {
-			return err
-		}
+	size := cap(g.entries)
+	if int(total) > size {
+		size = int(total + total/4)
+	}
+	more := int64(size-cap(g.entries)) * entryBytes
+	rows := max(0, int64(most+most/4)-int64(cap(g.person.Rows))) * g.plan.personBytes() // which hand will take
+	if g.used+more+rows > g.limit {
+		return ErrTooLarge
+	}
+	if more > 0 {
+		g.used += more
 		g.entries = make([]entry, size)
 	}
 	g.entries = g.entries[:total]

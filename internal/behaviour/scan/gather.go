@@ -301,9 +301,9 @@ func (g *gatherer) codesOf(c *chunk, d *Dictionary) (same uint32, each []uint32,
 }
 
 // resolve gives the rows that are somebody else's to those people, and orders them by person.
-func (g *gatherer) resolve(r people) error {
+func (g *gatherer) resolve(r people) {
 	if len(g.strays) == 0 {
-		return nil
+		return
 	}
 	kept := g.strays[:0]
 	for _, s := range g.strays {
@@ -321,5 +321,4 @@ func (g *gatherer) resolve(r people) error {
 	}
 	g.strays = kept
 	slices.SortStableFunc(g.strays, func(x, y stray) int { return compare(uint64(x.person), uint64(y.person)) })
-	return nil
 }

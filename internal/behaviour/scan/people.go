@@ -213,8 +213,8 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 	return props
 }
 
-// run hands on the people of a range. One that takes more memory than was foreseen is cut in two, which is possible until its
-// first person is handed on: by then all of its rows are loaded, and there is room for what puts them together.
+// run hands on the people of a range. What takes more memory than was foreseen is cut in two, and what is left of a range
+// whose next people there is no room to put together is read again without those before them.
 func (g *gatherer) run(ctx context.Context, all []ref, r people) error {
 	clear(g.blocks) // what they hold can go before the next ones come
 	g.blocks, g.strays, g.last = g.blocks[:0], g.strays[:0], 0
@@ -224,18 +224,22 @@ func (g *gatherer) run(ctx context.Context, all []ref, r people) error {
 	g.used += room
 	err := g.reader.each(ctx, g.plan.within(all, r), func(c *chunk) error { return g.load(c, r) })
 	g.used -= room
-	if errors.Is(err, ErrTooLarge) && r.hi-r.lo > 1 {
-		half := r.lo + (r.hi-r.lo)/2
-		if err := g.run(ctx, all, people{r.lo, half}); err != nil {
-			return err
-		}
-		return g.run(ctx, all, people{half, r.hi})
+	left := r.lo
+	if err == nil {
+		g.resolve(r)
+		left, err = g.emit(ctx, r)
 	}
-	if err != nil {
+	switch {
+	case !errors.Is(err, ErrTooLarge):
+		return err
+	case left > r.lo && left < r.hi:
+		return g.run(ctx, all, people{left, r.hi})
+	case left == r.hi || r.hi-r.lo < 2:
 		return err
 	}
-	if err := g.resolve(r); err != nil {
+	half := r.lo + (r.hi-r.lo)/2
+	if err := g.run(ctx, all, people{r.lo, half}); err != nil {
 		return err
 	}
-	return g.emit(ctx, r)
+	return g.run(ctx, all, people{half, r.hi})
 }
