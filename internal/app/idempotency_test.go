@@ -22,7 +22,7 @@ const idempotencyKey = "Idempotency-Key"
 
 // creations are the operations that create something (201), each of which must take an Idempotency-Key. Exceptions:
 // an account is unique by its address, so a second registration is refused; a lost ticket has no value; a merge is
-// unique by its two users, so sent again it is the same one (TestAMergeThatIsSentAgainIsTheSame).
+// unique by its two users, so sent again it is the same one (TestAPersonIsShownWithAllHisIDs).
 func creations(t *testing.T) []*contract.Operation {
 	t.Helper()
 	var out []*contract.Operation
