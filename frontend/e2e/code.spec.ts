@@ -48,12 +48,12 @@ test('snippets and code', async ({ page }) => {
   // Two days, because midnight may pass between the events and the question.
   const question = { project_id: keys.projectId, bucket: '1d' as const, limit: 2, names: ['signed_up', `'"\`$\\tricky\${1}`] };
   const total = (q = question) => run('sh', ['-c', asCurl(trendsCall(q), url)], root, secret);
-  await expect.poll(() => total({ ...question, names: ['page_view'] })).toContain('"total":5');
+  await expect.poll(() => total({ ...question, names: ['$pageview'] })).toContain('"total":5');
   await expect.poll(() => total()).toContain('"total":4');
   expect(runNode(asTypeScript(trendsCall(question), url))).toBe('4 2\n');
   expect(withGo('run', 'ask', asGo(trendsCall(question), url), secret)).toBe('4 2\n');
   const day = 86_400_000;
-  const sticky = insightCall(keys.projectId, { kind: 'stickiness', from: new Date(Date.now() - day).toISOString(), to: new Date(Date.now() + day).toISOString(), event: 'page_view' });
+  const sticky = insightCall(keys.projectId, { kind: 'stickiness', from: new Date(Date.now() - day).toISOString(), to: new Date(Date.now() + day).toISOString(), event: '$pageview' });
   expect(run('sh', ['-c', asCurl(sticky, url)], root, secret)).toContain('"people":');
   expect(runNode(asTypeScript(sticky, url))).toContain('"people":');
   expect(withGo('run', 'sticky', asGo(sticky, url), secret)).toContain('"people":');

@@ -19,9 +19,10 @@ function history() {
   return events;
 }
 
-const email = emailOf('insights');
+let email = '';
 let home = '';
 test.beforeAll(async () => {
+  email = emailOf('insights'); // here, because a worker runs this again when tests of another file came between
   const mine = await project(url, await account(url, email), 'Known');
   home = `/projects/${mine.projectId}`;
   await send(url, mine, history());

@@ -267,12 +267,12 @@ test('a project has a calendar and a currency of its own, and its questions foll
   const { time_zone, week_start, currency } = (await (await fetch(`${url}/v1/projects/${mine.projectId}`, { headers: mine.who })).json()) as Record<string, unknown>;
   expect({ time_zone, week_start, currency }).toEqual({ time_zone: 'Asia/Tokyo', week_start: 'sunday', currency: 'NPR' });
 
-  await page.getByRole('link', { name: 'Explore', exact: true }).click();
+  await page.getByRole('link', { name: 'Insights', exact: true }).click();
   await expect(page).toHaveURL(/tz=Asia%2FTokyo/);
   // Somebody may look at it by a clock of their own.
   await page.goto('/account');
   await page.getByLabel('Time zone').selectOption('Europe/London');
   await page.goto(`/projects/${mine.projectId}`);
-  await page.getByRole('link', { name: 'Explore', exact: true }).click();
+  await page.getByRole('link', { name: 'Insights', exact: true }).click();
   await expect(page).toHaveURL(/tz=Europe%2FLondon/);
 });

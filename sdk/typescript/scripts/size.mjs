@@ -21,7 +21,7 @@ async function imported(code) {
 }
 
 const sizes = [
-  ['/sdk.js', 6272, readFileSync(at('../../../gen/tracker/sdk.js'))],
+  ['/sdk.js', 6016, readFileSync(at('../../../gen/tracker/sdk.js'))],
   ["import { createBrowserTracker } from '@nimbus-analytics/sdk/browser'", 6272, await imported("export { createBrowserTracker } from './browser.js'")],
   ["import { createTracker } from '@nimbus-analytics/sdk'", 6784, await imported("export { createTracker } from './index.js'")],
   ["import { createSession, listProjects } from '@nimbus-analytics/sdk'", 8192, await imported("export { createSession, listProjects } from './index.js'")],

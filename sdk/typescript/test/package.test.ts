@@ -159,7 +159,7 @@ test('the types of the package need no DOM', async () => {
 
 test('a page loads no more than the limits', async () => {
   const { stdout } = await run(process.execPath, ['scripts/size.mjs'], { cwd: here });
-  assert.match(stdout, /of 6272 bytes gzipped {2}\/sdk\.js/);
+  assert.match(stdout, /of 6016 bytes gzipped {2}\/sdk\.js/);
 });
 
 test('the tables of options in the README are those of the sources', () => {
