@@ -31,13 +31,14 @@ var (
 // of what was answered, or where it redirects to, as Detail. What tells them apart is that Nimbus answers with a
 // problem document (Content-Type application/problem+json) that has a code.
 type APIError struct {
-	Status    int          `json:"status"`           // of HTTP
-	Code      string       `json:"code"`             // stable and documented; empty in an answer of something else
-	Type      string       `json:"type"`             // a link to the description of the code
-	Title     string       `json:"title"`            // the kind of error, the same for every error of this code
-	Detail    string       `json:"detail"`           // what went wrong this time, and what to do
-	RequestID string       `json:"request_id"`       // for asking the operator
-	Errors    []FieldError `json:"errors,omitempty"` // every bad field
+	Status    int          `json:"status"`            // of HTTP
+	Code      string       `json:"code"`              // stable and documented; empty in an answer of something else
+	Type      string       `json:"type"`              // a link to the description of the code
+	Title     string       `json:"title"`             // the kind of error, the same for every error of this code
+	Detail    string       `json:"detail"`            // what went wrong this time, and what to do
+	RequestID string       `json:"request_id"`        // for asking the operator
+	Errors    []FieldError `json:"errors,omitempty"`  // every bad field
+	Version   int64        `json:"version,omitempty"` // of version_conflict: the version that is there
 
 	RetryAfter time.Duration `json:"-"` // how long the server asks to wait, 10 minutes at most; 0 when it does not say
 	date       time.Time     // the server's clock; zero when it does not say
