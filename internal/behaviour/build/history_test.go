@@ -200,8 +200,10 @@ func (h *history) happen() {
 		h.finishAll()
 	case 6:
 		h.prune()
+		h.ask()
 	case 7:
 		h.erase(fmt.Sprintf("u%d", r.IntN(4)))
+		h.ask()
 	case 8:
 		h.note("two users are merged")
 		h.exec(h.pool, `INSERT INTO person_merges (project_id, id, merged, into_no)
@@ -216,6 +218,7 @@ func (h *history) happen() {
 	case 10:
 		h.note("a part is lost")
 		h.exec(h.pool, "DELETE FROM event_parts WHERE id = (SELECT id FROM event_parts ORDER BY random() LIMIT 1)")
+		h.ask()
 	case 11:
 		h.note("the builders of two nodes work at once")
 		var nodes sync.WaitGroup
@@ -229,6 +232,26 @@ func (h *history) happen() {
 		nodes.Wait()
 	default:
 		h.build()
+	}
+}
+
+// ask compares after a change of which nothing tells the builder, and marks the days that are not proven, as the program does when
+// somebody asks. A day is proven by its counts: when nobody asks between two changes, a part that is lost may have had just as many
+// events of each name as are deleted from the others, and nothing shows.
+func (h *history) ask() {
+	h.t.Helper()
+	h.compare()
+	var unproven []int32
+	from := behaviour.DayAt(origin)
+	err := h.store.View(h.t.Context(), project, from, from+days, time.Minute, nil, func(v *behaviour.View) error {
+		unproven = v.Unproven
+		return nil
+	})
+	if err == nil {
+		err = h.store.MarkDirty(h.t.Context(), project, unproven)
+	}
+	if err != nil {
+		h.t.Fatal(err)
 	}
 }
 
