@@ -278,19 +278,18 @@ func merged(below map[string]any, props any) any {
 	if len(below) == 0 {
 		return props
 	}
+	all := maps.Clone(below)
 	own, ok := props.(map[string]any)
 	if !ok && props != nil {
+		var exact map[string]json.RawMessage // numbers stay as they are written
 		raw, err := json.Marshal(props)
-		if err != nil || json.Unmarshal(raw, &own) != nil {
+		if err != nil || json.Unmarshal(raw, &exact) != nil {
 			return props
 		}
-		var exact map[string]json.RawMessage // numbers stay as they are written
-		_ = json.Unmarshal(raw, &exact)      // as above
 		for name, value := range exact {
-			own[name] = value
+			all[name] = value
 		}
 	}
-	all := maps.Clone(below)
 	maps.Copy(all, own)
 	return all
 }
