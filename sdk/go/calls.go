@@ -138,7 +138,7 @@ func (c *Calls) Identify(ctx context.Context, userID string, props any, options 
 	if isNil(props) {
 		props = noProps
 	}
-	return c.change(ctx, OpSet, props, append(options[:len(options):len(options)], WithUserID(userID)))
+	return c.change(ctx, &Operation{Op: OpSet}, props, append(options[:len(options):len(options)], WithUserID(userID)))
 }
 
 // Alias says that another anonymous id, such as that of an app, is the user's too.
@@ -155,52 +155,47 @@ func (c *Calls) Group(ctx context.Context, groupType, key string, props any, opt
 	if isNil(props) {
 		props = noProps
 	}
-	return c.change(ctx, OpSet, props, append(options[:len(options):len(options)], WithGroup(groupType, key)))
+	return c.change(ctx, &Operation{Op: OpSet}, props, append(options[:len(options):len(options)], WithGroup(groupType, key)))
 }
 
 // SetPeople makes these the person's properties.
 func (c *Calls) SetPeople(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpSet, props, options)
+	return c.change(ctx, &Operation{Op: OpSet}, props, options)
 }
 
 // SetPeopleOnce sets the properties that the person does not have yet.
 func (c *Calls) SetPeopleOnce(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpSetOnce, props, options)
+	return c.change(ctx, &Operation{Op: OpSetOnce}, props, options)
 }
 
 // AddPeople adds to numbers, which begin at 0.
 func (c *Calls) AddPeople(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpAdd, props, options)
+	return c.change(ctx, &Operation{Op: OpAdd}, props, options)
 }
 
 // AppendPeople puts a value at the end of a list.
 func (c *Calls) AppendPeople(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpAppend, props, options)
+	return c.change(ctx, &Operation{Op: OpAppend}, props, options)
 }
 
 // UnionPeople adds to a list what it does not have.
 func (c *Calls) UnionPeople(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpUnion, props, options)
+	return c.change(ctx, &Operation{Op: OpUnion}, props, options)
 }
 
 // RemovePeople takes out of a list what is equal.
 func (c *Calls) RemovePeople(ctx context.Context, props any, options ...Option) error {
-	return c.change(ctx, OpRemove, props, options)
+	return c.change(ctx, &Operation{Op: OpRemove}, props, options)
 }
 
 // UnsetPeople takes properties away.
 func (c *Calls) UnsetPeople(ctx context.Context, names []string, options ...Option) error {
-	now := time.Now()
-	o := Operation{Op: OpUnset, TS: now, Names: names}
-	for k := range options {
-		options[k].applyTo(&o)
-	}
-	return c.operation(ctx, now, &o, nil)
+	return c.change(ctx, &Operation{Op: OpUnset, Names: names}, nil, options)
 }
 
 // DeletePerson deletes the profile; events stay.
 func (c *Calls) DeletePerson(ctx context.Context, options ...Option) error {
-	return c.change(ctx, OpDelete, nil, options)
+	return c.change(ctx, &Operation{Op: OpDelete}, nil, options)
 }
 
 // Register gives all later events these props, unless they have their own. It returns a *[RejectedError] when one cannot be encoded.
@@ -217,13 +212,13 @@ func isNil(props any) bool {
 	return len(raw) == 0 && err == nil
 }
 
-func (c *Calls) change(ctx context.Context, op Op, props any, options []Option) error {
+func (c *Calls) change(ctx context.Context, o *Operation, props any, options []Option) error {
 	now := time.Now()
-	o := Operation{Op: op, TS: now}
+	o.TS = now
 	for k := range options {
-		options[k].applyTo(&o)
+		options[k].applyTo(o)
 	}
-	return c.operation(ctx, now, &o, props)
+	return c.operation(ctx, now, o, props)
 }
 
 // register are the props that events get.
@@ -283,19 +278,18 @@ func merged(below map[string]any, props any) any {
 	if len(below) == 0 {
 		return props
 	}
+	all := maps.Clone(below)
 	own, ok := props.(map[string]any)
 	if !ok && props != nil {
+		var exact map[string]json.RawMessage // numbers stay as they are written
 		raw, err := json.Marshal(props)
-		if err != nil || json.Unmarshal(raw, &own) != nil {
+		if err != nil || json.Unmarshal(raw, &exact) != nil {
 			return props
 		}
-		var exact map[string]json.RawMessage // numbers stay as they are written
-		_ = json.Unmarshal(raw, &exact)      // as above
 		for name, value := range exact {
-			own[name] = value
+			all[name] = value
 		}
 	}
-	all := maps.Clone(below)
 	maps.Copy(all, own)
 	return all
 }

@@ -276,7 +276,8 @@ var ofPeople = map[string]func(*testing.T){
 			Total   int64  `json:"total"`
 			Version string `json:"version,omitempty"`
 		}
-		must(t, x.Track(t.Context(), "e", nil), x.Track(t.Context(), "e", checkout{Total: 1<<53 + 1, Version: "own"}))
+		must(t, x.Track(t.Context(), "e", nil), x.Track(t.Context(), "e", checkout{Total: 1<<53 + 1, Version: "own"}),
+			x.Track(t.Context(), "e", json.RawMessage(`{"far":1e400}`)))
 		x.Unregister("version", "absent")
 		must(t, x.Track(t.Context(), "e", map[string]any{"n": 1}))
 		x.Unregister("list")
@@ -293,7 +294,7 @@ var ofPeople = map[string]func(*testing.T){
 			}
 			got = append(got, fmt.Sprintf("%s", props))
 		}
-		equal(t, got, []string{`map[list:[1] version:"1.2"]`, `map[list:[1] total:9007199254740993 version:"own"]`, "map[list:[1] n:1]", "map[]"})
+		equal(t, got, []string{`map[list:[1] version:"1.2"]`, `map[list:[1] total:9007199254740993 version:"own"]`, `map[far:1e400 list:[1] version:"1.2"]`, "map[list:[1] n:1]", "map[]"})
 		equal(t, briefs(sent.Operations(t)), []string{"set u {}"})
 	},
 	"debug_says_what_happens": func(t *testing.T) {

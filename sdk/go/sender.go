@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -191,10 +192,7 @@ func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates 
 		if bad[k] == nil {
 			bad[k] = &RejectedError{}
 		}
-		pointer := e.Pointer
-		if prefix := "/" + kindOf(items).noun + "/" + strconv.Itoa(k); len(pointer) >= len(prefix) && pointer[:len(prefix)] == prefix {
-			pointer = pointer[len(prefix):]
-		}
+		pointer := strings.TrimPrefix(e.Pointer, "/"+kindOf(items).noun+"/"+strconv.Itoa(k))
 		bad[k].Fields = append(bad[k].Fields, FieldError{Pointer: pointer, Code: e.Code, Detail: e.Detail})
 	}
 	for k := range items {

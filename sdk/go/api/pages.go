@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"iter"
 
@@ -56,20 +57,15 @@ func (c *Client) Events(ctx context.Context, params ListEventsParams) iter.Seq2[
 func (c *Client) Received(ctx context.Context, params ListEventsParams) iter.Seq2[*EventPage, error] {
 	order := SortReceived
 	params.Order = &order
-	return func(yield func(*EventPage, error) bool) {
-		for {
-			reply, err := c.ListEventsWithResponse(ctx, &params)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			page := reply.JSON200
-			if !yield(page, nil) || page.NextCursor == nil {
-				return
-			}
-			params.Cursor = page.NextCursor
+	return Pages(func(cursor *string) ([]*EventPage, *string, error) {
+		p := params
+		p.Cursor = cmp.Or(cursor, params.Cursor)
+		reply, err := c.ListEventsWithResponse(ctx, &p)
+		if err != nil {
+			return nil, nil, err
 		}
-	}
+		return []*EventPage{reply.JSON200}, reply.JSON200.NextCursor, nil
+	})
 }
 
 // Projects ranges over the account's projects.

@@ -3,15 +3,15 @@
  *
  * @packageDocumentation
  */
-import type { Event } from './gen/types.gen.js';
+import type { Event, ProfileOperation } from './gen/types.gen.js';
 import type { Clock } from './tracker/types.js';
 
 /** A request as it was sent. */
 export interface RecordedRequest {
   url: string;
   headers: Headers;
-  /** The body, decompressed. */
-  body: { project_id: string; events: Event[] };
+  /** The body, decompressed; a request has either events or changes of profiles. */
+  body: { project_id: string; events: Event[]; operations?: ProfileOperation[] };
 }
 
 /** Answers in turn: a status, or `'network_error'`. After the last every request succeeds. */
@@ -22,6 +22,8 @@ export interface RecordingTransport {
   readonly fetch: typeof fetch;
   /** Every event that was accepted, once, in the order it came. */
   readonly events: Event[];
+  /** The same of changes of profiles. */
+  readonly operations: ProfileOperation[];
   readonly requests: RecordedRequest[];
 }
 
@@ -38,34 +40,44 @@ export interface RecordingTransport {
  */
 export function recordingTransport(replies: ScriptedReply[] = []): RecordingTransport {
   const events: Event[] = [];
+  const operations: ProfileOperation[] = [];
   const requests: RecordedRequest[] = [];
   const known = new Set<string>();
   const left = [...replies];
+  /** Keeps those that come for the first time, and says how many; without a key each does. */
+  const keep = <T extends { idempotency_key?: string }>(kept: T[], came: T[], identity: (one: T) => string): number => {
+    const fresh = came.filter((one) => {
+      const id = identity(one);
+      const again = one.idempotency_key !== undefined && known.has(id);
+      known.add(id);
+      return !again;
+    });
+    kept.push(...fresh);
+    return fresh.length;
+  };
   return {
     events,
+    operations,
     requests,
     fetch: async (input, init) => {
       const request = new Request(input, init);
       const raw = request.headers.get('Content-Encoding') === 'gzip' ? request.body?.pipeThrough(new DecompressionStream('gzip')) : request.body;
-      const body = JSON.parse(await new Response(raw ?? null).text()) as RecordedRequest['body'];
+      const body: RecordedRequest['body'] = { events: [], ...(JSON.parse(await new Response(raw ?? null).text()) as Omit<RecordedRequest['body'], 'events'>) };
       requests.push({ url: request.url, headers: request.headers, body });
       const status = left.shift() ?? 200;
       if (status === 'network_error') throw new TypeError('fetch failed');
       if (status !== 200) return Response.json({ code: 'scripted', detail: `A scripted ${status}.` }, { status, headers: { 'Content-Type': 'application/problem+json' } });
-      const fresh = body.events.filter((e) => {
-        const id = identity(e);
-        const again = e.idempotency_key !== undefined && known.has(id);
-        known.add(id);
-        return !again;
-      });
-      events.push(...fresh);
-      return Response.json({ accepted: fresh.length, duplicates: body.events.length - fresh.length, rejected: 0, errors: [] });
+      const { events: tracked, operations: changes = [] } = body;
+      const accepted = keep(events, tracked, identity) + keep(operations, changes, identityOfOperation);
+      return Response.json({ accepted, duplicates: tracked.length + changes.length - accepted, rejected: 0, errors: [] });
     },
   };
 }
 
 /** What makes two events one for the server: with their key also the time, the name and the person. */
 const identity = (e: Event): string => JSON.stringify([e.ts, e.name, e.user_id, e.user_id ? '' : e.anonymous_id, e.idempotency_key]);
+/** The same of changes of profiles: the time does not matter. */
+const identityOfOperation = (o: ProfileOperation): string => JSON.stringify([o.op, o.user_id, o.user_id ? '' : o.anonymous_id, o.group, o.idempotency_key]);
 
 /** A clock that stands still until it is advanced. */
 export interface ManualClock extends Clock {

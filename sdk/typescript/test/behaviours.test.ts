@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createTracker, type Store } from '../src/index.js';
+import { memoryStore } from '../src/tracker/calls.js';
 import { behaviours, type Subject } from './support/behaviours.js';
 import { ofPeople } from './support/people.js';
 import { vectors } from './support/vectors.js';
@@ -28,12 +29,12 @@ test('every behaviour of the list is tested', () => {
   assert.deepEqual(wanted.filter((name) => !(name in all)), []);
 });
 
-const stores = new Map<string, Map<string, string | undefined>>();
+const stores = new Map<string, Store>();
 /** What keeps the visitor of a project. */
 function storeOf(projectId: string): Store {
-  const kept = stores.get(projectId) ?? new Map<string, string | undefined>();
-  stores.set(projectId, kept);
-  return { get: (name) => kept.get(name), set: (name, value) => void kept.set(name, value) };
+  const store = stores.get(projectId) ?? memoryStore();
+  stores.set(projectId, store);
+  return store;
 }
 
 const subject: Subject = {

@@ -26,6 +26,18 @@ test('a key makes events of one time, name and person one', async () => {
   assert.deepEqual(transport.events.map((e) => `${e.name} ${e.user_id}`), ['started a', 'paid a', 'paid b']);
 });
 
+test('changes of profiles are recorded beside events', async () => {
+  const transport = recordingTransport();
+  const tracker = createTracker({ ...common, fetch: transport.fetch, maxAttempts: 1 });
+  void tracker.track('paid');
+  for (const ts of ['2026-01-15T10:30:00Z', '2026-01-15T10:31:00Z']) void tracker.addPeople({ orders: 1 }, { userId: 'ada', ts, idempotencyKey: 'order-42' });
+  void tracker.group('company', 'acme');
+  await tracker.flush();
+  assert.deepEqual(transport.events.map((e) => e.name), ['paid']);
+  assert.deepEqual(transport.operations.map((o) => `${o.op} ${o.user_id ?? o.group?.key}`), ['add ada', 'set acme']);
+  assert.deepEqual([tracker.stats().delivered, transport.requests.map((r) => r.body.events.length)], [4, [1, 0]]);
+});
+
 test('waits double up to their limit, with jitter, and are never shorter than the server asks', async () => {
   const clock = manualClock();
   const answers = [503, 503, 503, 503, 200];

@@ -26,25 +26,24 @@ export async function* items<L extends List>(list: L, options: Parameters<L>[0])
 
 /** The pages themselves. */
 export async function* pages<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<ItemOf<L>[], void, void> {
-  let { query } = (options ?? {}) as { query?: object };
-  for (;;) {
-    const { data } = await list({ ...options, throwOnError: true, query });
-    if (!data) return;
-    yield data.items as ItemOf<L>[];
-    if (data.next_cursor === null) return;
-    query = { ...query, cursor: data.next_cursor };
-  }
+  for await (const page of answers(list, options)) yield page.items;
 }
 
 /**
  * The pages of an incremental export: the events of a project, each once, as they were received, until there are no more for now. Keep
  * the `resume_cursor` of a page once its events are dealt with, and give it as `query.cursor` to go on behind it, whenever that is.
  */
-export async function* received(options: Options<ListEventsData>): AsyncGenerator<EventPage, void, void> {
-  let query = { ...options.query, order: 'received' as const };
+export function received(options: Options<ListEventsData>): AsyncGenerator<EventPage, void, void> {
+  return answers(listEvents, { ...options, query: { ...options.query, order: 'received' } });
+}
+
+/** What the list answers, page after page. */
+async function* answers<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<NonNullable<Awaited<ReturnType<L>>['data']>, void, void> {
+  let { query } = (options ?? {}) as { query?: object };
   for (;;) {
-    const { data } = await listEvents({ ...options, throwOnError: true, query });
-    yield data;
+    const { data } = await list({ ...options, throwOnError: true, query });
+    if (!data) return;
+    yield data as NonNullable<Awaited<ReturnType<L>>['data']>;
     if (data.next_cursor === null) return;
     query = { ...query, cursor: data.next_cursor };
   }

@@ -61,7 +61,6 @@ export const ofPeople: Record<string, Behaviour> = {
     ok(first?.path.endsWith('/v1/people/operations') && !others.length, first?.path);
     equal(first?.project_id, b.projectId);
     const props = { n: 1 };
-    const company = (key: string) => ({ type: 'company', key });
     await briefs(b, [
       { op: 'set', user_id: 'ada', props },
       { op: 'set_once', anonymous_id: 'a', props },
@@ -71,7 +70,7 @@ export const ofPeople: Record<string, Behaviour> = {
       { op: 'delete', user_id: 'ada' },
       { op: 'set', group: { key: 'acme', type: 'company' }, props },
       { op: 'add', group: { key: 'acme', type: 'company' }, props },
-      { op: 'set', group: { key: company('new').key, type: 'company' }, props: {} },
+      { op: 'set', group: { key: 'new', type: 'company' }, props: {} },
     ]);
   },
   gives_each_operation_a_time_and_a_key: async (subject, server) => {
