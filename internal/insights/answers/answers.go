@@ -131,7 +131,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 		return err
 	}
 	if o.r.before != nil {
-		if err := o.r.before(ctx, v); err != nil {
+		if err := o.r.before(ctx, v, q.Identity); err != nil {
 			return err
 		}
 	}
