@@ -131,7 +131,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 		return err
 	}
 	if o.r.before != nil {
-		if err := o.r.before(ctx, v); err != nil {
+		if err := o.r.before(ctx, v, q.Identity); err != nil {
 			return err
 		}
 	}
@@ -170,17 +170,21 @@ func pass[T operator[T]](ctx context.Context, v *behaviour.View, q *scan.Query, 
 			}
 		}
 	}
-	ops := make([]T, workers)
-	var each []func(*behaviour.Person) error
+	return shared(ctx, v, q, fresh, func(op T, p *behaviour.Person) error {
+		if ok == nil || ok(p) {
+			op.Add(p)
+		}
+		return nil
+	})
+}
+
+// shared has the workers share the people of a scan, each of which adds them to one of its own, and merges what they have.
+func shared[T interface{ Merge(other T) }](ctx context.Context, v *behaviour.View, q *scan.Query, fresh func() T,
+	add func(to T, p *behaviour.Person) error) (T, error) {
+	ops, each := make([]T, workers), make([]func(*behaviour.Person) error, workers)
 	for i := range ops {
 		op := fresh()
-		ops[i] = op
-		each = append(each, func(p *behaviour.Person) error {
-			if ok == nil || ok(p) {
-				op.Add(p)
-			}
-			return nil
-		})
+		ops[i], each[i] = op, func(p *behaviour.Person) error { return add(op, p) }
 	}
 	if err := scan.People(ctx, q, v.Headers, v, each...); err != nil {
 		return ops[0], err

@@ -2,7 +2,6 @@ package answers
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/insights/cohorts"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -77,15 +77,11 @@ func readListCursor(in string, at string, cursor *string) (after int64, err erro
 
 // holds is the filter of profiles that contain a JSON object.
 func holds(object string) (*scan.Filter, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(object), &members); err != nil {
+	all, err := query.Holds([]byte(object))
+	if err != nil {
 		return nil, problem.Field(contract.InQuery, "props", contract.CodeType, "must be a JSON object")
 	}
-	all := &scan.Filter{Op: scan.And}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		all.Filters = append(all.Filters, scan.Filter{Op: scan.Holds, Prop: name, JSON: members[name]})
-	}
-	return all, nil
+	return &scan.Filter{Op: scan.And, Filters: all}, nil
 }
 
 // listing is a list of people.

@@ -46,8 +46,9 @@ func (a *API) GetPerson(ctx context.Context, request api.GetPersonRequestObject)
 			return nil
 		}
 		first, last := moment(rows.rows[0].TS), moment(rows.rows[n-1].TS)
-		out.Events, out.Sessions, out.FirstSeen, out.LastSeen = int64(n), int64(len(rows.sessions())), &first, &last
-		out.FirstTouch, out.LastTouch, err = h.touches(ctx, v, rows.sessions())
+		sessions := rows.sessions()
+		out.Events, out.Sessions, out.FirstSeen, out.LastSeen = int64(n), int64(len(sessions)), &first, &last
+		out.FirstTouch, out.LastTouch, err = h.touches(ctx, v, sessions)
 		return err
 	})
 	return out, err
@@ -174,8 +175,7 @@ func (h *history) read(ctx context.Context, s *Service, project uuid.UUID, after
 }
 
 // find finds who is meant.
-func (h *history) find(ctx context.Context, v *behaviour.View) error {
-	id := v.Identity(h.now)
+func (h *history) find(ctx context.Context, v *behaviour.View, id *behaviour.Identity) error {
 	var candidates []behaviour.PersonKey
 	if key, ok := strings.CutPrefix(h.named, "u:"); ok {
 		candidates = append(candidates, behaviour.PersonKey{Kind: behaviour.User, Key: key})

@@ -340,9 +340,10 @@ func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
 		return err
 	}
 	if value(b.at.Other) { // which groups are shown has to be known
+		first := t.trend
+		first.lines = first.lines[:1]
 		_, err := b.s.inView(ctx, b.ask.project, t.trend.reads(), func(v *behaviour.View) error {
-			_, err := b.s.measure(ctx, v, &trend{in: t.trend.in, calendar: t.trend.calendar, bounds: t.trend.bounds, asOf: t.trend.asOf,
-				lines: t.trend.lines[:1], groups: t.trend.groups, top: t.trend.top, resolver: t.resolver})
+			_, err := b.s.measure(ctx, v, &first)
 			return err
 		})
 		if err != nil {

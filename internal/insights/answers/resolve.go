@@ -45,9 +45,11 @@ type resolver struct {
 
 	profiles *profileClauses // nil: none
 
-	before func(ctx context.Context, v *behaviour.View) error // is called before the people are read; nil: nothing is
-	bad    []contract.FieldError
-	fault  error // that kept the question from being read
+	// before is called before the people are read, with who is whom; nil: nothing is.
+	before func(ctx context.Context, v *behaviour.View, id *behaviour.Identity) error
+
+	bad   []contract.FieldError
+	fault error // that kept the question from being read
 
 	custom func() ([]CustomEvent, error) // of the project
 }

@@ -249,18 +249,12 @@ func (m *measuring) people(l *trendLine, bounds []int64) (*measures.Table, error
 	question, q := m.scanned(l, bounds)
 	q.Identity, q.Memory, q.Only = m.identity, m.memory, m.only
 	question.Memory = m.memory / workers
-	ops, each := make([]*measures.People, workers), make([]func(*behaviour.Person) error, workers)
-	for i := range ops {
-		ops[i] = measures.NewPeople(question)
-		each[i] = ops[i].Add
-	}
-	if err := scan.People(m.ctx, q, m.view.Headers, m.view, each...); err != nil {
+	fresh := func() *measures.People { return measures.NewPeople(question) }
+	all, err := shared(m.ctx, m.view, q, fresh, (*measures.People).Add)
+	if err != nil {
 		return nil, err
 	}
-	for _, op := range ops[1:] {
-		ops[0].Merge(op)
-	}
-	return ops[0].Table(), nil
+	return all.Table(), nil
 }
 
 // scanned is a line as it is measured person by person, and the scan that hands on its people.

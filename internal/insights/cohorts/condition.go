@@ -126,12 +126,7 @@ func (c *Clause) reads() query.Range {
 	case First:
 		return query.Range{From: everything.From, To: c.Within.To}
 	default:
-		out := query.Range{From: math.MaxInt64, To: math.MinInt64}
-		for i := range c.Clauses {
-			r := c.Clauses[i].reads()
-			out.From, out.To = min(out.From, r.From), max(out.To, r.To)
-		}
-		return out
+		return Reads(c.Clauses)
 	}
 }
 

@@ -2,6 +2,8 @@ package query
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -86,6 +88,19 @@ func (f *Filter) Scan() (*scan.Filter, bool) {
 		out.Values = append(out.Values, v)
 	}
 	return &out, true
+}
+
+// Holds are the conditions that props contain a JSON object: one for each of its members.
+func Holds(object []byte) ([]scan.Filter, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, fmt.Errorf("read a JSON object: %w", err)
+	}
+	all := make([]scan.Filter, 0, len(members))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		all = append(all, scan.Filter{Op: scan.Holds, Prop: name, JSON: members[name]})
+	}
+	return all, nil
 }
 
 type filterCheck struct {

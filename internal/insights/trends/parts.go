@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,18 +51,14 @@ func conditions(q *Question) (*scan.Filter, bool) {
 	if !ok || q.Props == nil {
 		return filter, ok
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(q.Props, &members) != nil {
+	all, err := query.Holds(q.Props)
+	if err != nil {
 		return nil, false
 	}
-	all := scan.Filter{Op: scan.And}
 	if filter != nil {
-		all.Filters = append(all.Filters, *filter)
+		all = slices.Insert(all, 0, *filter)
 	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		all.Filters = append(all.Filters, scan.Filter{Op: scan.Holds, Prop: name, JSON: members[name]})
-	}
-	return &all, true
+	return &scan.Filter{Op: scan.And, Filters: all}, true
 }
 
 // Fill measures column by column. What parts cannot answer, because there are too many values or too much is in no part yet, is for
