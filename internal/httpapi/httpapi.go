@@ -174,10 +174,10 @@ func (e *edge) transport(op *contract.Operation) []echo.MiddlewareFunc {
 		return append(chain, unhurried, e.clients.describe)
 	}
 	chain = append(chain, e.bodies[op.BodySize].limited)
-	if op.BodySize == contract.BodyBulk { // its time is bounded by the connection's limits and by the transaction's
-		return append(chain, e.clients.describe)
+	if op.BodySize != contract.BodyBulk { // whose time is bounded by the connection's limits and by the transaction's
+		chain = append(chain, deadline)
 	}
-	return append(chain, deadline, e.clients.describe)
+	return append(chain, e.clients.describe)
 }
 
 const operationKey = "nimbus.operation"

@@ -41,12 +41,10 @@ func (r *VendorRequest) Body() ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(raw, []byte{0x1f, 0x8b}):
 		return x.gunzip(raw)
-	case encoding == "zstd":
-		return x.unzstd(r.Request().Context(), raw)
 	case encoding == "deflate":
 		return x.inflate(raw)
-	case encoding == "br":
-		return x.Plain(r.Request()) // refuses it
+	case encoding == "zstd", encoding == "br": // which it refuses
+		return x.Plain(r.Request())
 	default:
 		return raw, nil
 	}
@@ -88,8 +86,8 @@ func registerVendors(e *echo.Echo, v Vendors, shared *edge) {
 			continue
 		}
 		serve := func(c echo.Context) error { return v.Serve(&VendorRequest{c, op, shared}) }
-		as := &contract.Operation{ID: op.ID, Method: op.Method, Path: op.Path, Cost: contract.CostIngestion, Public: true}
-		chain := []echo.MiddlewareFunc{openCORS, named(as), shared.bodies[contract.BodyBulk].limited, shared.clients.describe}
+		as := &contract.Operation{ID: op.ID, Method: op.Method, Path: op.Path, Cost: contract.CostIngestion, BodySize: contract.BodyBulk, Public: true}
+		chain := append([]echo.MiddlewareFunc{openCORS}, shared.transport(as)...)
 		for _, route := range op.Routes {
 			for _, path := range []string{route, route + "/"} {
 				e.Add(op.Method, path, serve, chain...)
