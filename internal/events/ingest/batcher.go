@@ -177,9 +177,6 @@ func (b *Batcher) run() {
 		}
 		b.flush(batches)
 		b.mu.Lock()
-		for _, x := range batches {
-			delete(b.inFlight, x)
-		}
 		b.flushing--
 		b.expected = len(batches)
 		b.mu.Unlock()

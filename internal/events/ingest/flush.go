@@ -18,8 +18,8 @@ func (b *Batcher) flush(batches []*batch) {
 	live := batches[:0:0]
 	for _, x := range batches {
 		if start.Sub(x.enqueued) > b.cfg.WaitTime {
-			x.done <- &problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
-				Detail: "The request waited too long for its turn. Nothing of it was stored; try again."}
+			b.answer(&problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
+				Detail: "The request waited too long for its turn. Nothing of it was stored; try again."}, x)
 			continue
 		}
 		live = append(live, x)
@@ -50,6 +50,16 @@ func (b *Batcher) commitBatches(ctx context.Context, batches []*batch) {
 			return b.salvage(ctx, rows, operations, batches[0].source)
 		})
 	}
+	b.answer(err, batches...)
+}
+
+// answer tells the requests how it went. They wait no longer from then on, so that readiness does not count them.
+func (b *Batcher) answer(err error, batches ...*batch) {
+	b.mu.Lock()
+	for _, x := range batches {
+		delete(b.inFlight, x)
+	}
+	b.mu.Unlock()
 	for _, x := range batches {
 		x.done <- err
 	}
