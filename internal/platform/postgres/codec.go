@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -14,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// registerCodecs teaches a connection the types that ingestion sends by the thousand.
+// registerCodecs teaches a connection the types that ingestion sends, and the part builder reads, by the thousand.
 //
 // pgx encodes an array element by element through an interface, and a google/uuid.UUID by way of its text, because it
 // is a driver.Valuer; half of the server's CPU under load went there. These codecs write the binary form of the whole
@@ -22,6 +23,7 @@ import (
 func registerCodecs(_ context.Context, conn *pgx.Conn) error {
 	m := conn.TypeMap()
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
+	m.RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{Marshal: json.Marshal, Unmarshal: readJSON}})
 	for _, array := range []struct {
 		name    string
 		oid     uint32
@@ -42,6 +44,16 @@ func registerCodecs(_ context.Context, conn *pgx.Conn) error {
 			Codec: arrayCodec{&pgtype.ArrayCodec{ElementType: element}}})
 	}
 	return nil
+}
+
+// readJSON copies JSON that is kept as it came. pgx would check it first, which PostgreSQL did when it stored it: that took a seventh
+// of the part builder's time.
+func readJSON(data []byte, into any) error {
+	if raw, ok := into.(*json.RawMessage); ok {
+		*raw = bytes.Clone(data)
+		return nil
+	}
+	return json.Unmarshal(data, into)
 }
 
 // uuidCodec is pgx's own with a short way for uuid.UUID.

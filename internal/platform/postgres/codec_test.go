@@ -48,6 +48,12 @@ func TestCodecsRoundTrip(t *testing.T) {
 	for k := range gotTimes {
 		gotTimes[k] = gotTimes[k].UTC()
 	}
+	var props, null json.RawMessage
+	var parsed map[string]int
+	rows := "SELECT d, nullif(d, d), d FROM (SELECT '{\"a\": 1}'::jsonb AS d) AS t"
+	if err := pool.QueryRow(t.Context(), rows).Scan(&props, &null, &parsed); err != nil || string(props) != `{"a": 1}` || null != nil || parsed["a"] != 1 {
+		t.Errorf("%s, %s, %v: %v", props, null, parsed, err)
+	}
 	if gotID != ids[0] || !reflect.DeepEqual(gotIDs, ids) || !reflect.DeepEqual(gotTimes, times) {
 		t.Errorf("%v %v %v", gotID, gotIDs, gotTimes)
 	}
