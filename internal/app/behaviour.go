@@ -24,7 +24,7 @@ type behaviourGroup struct {
 
 func (a *App) wireBehaviour() *behaviourGroup {
 	store := behaviour.NewStore(a.db.Pool)
-	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log}),
+	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log, Busy: a.events.batcher.Busy()}),
 		profiles: people.NewFolder(store), catalogue: catalogue.NewAPI(catalogue.New(store, a.cfg.QueryTimeout, a.now))}
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)

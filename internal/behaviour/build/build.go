@@ -35,6 +35,10 @@ type Options struct {
 	SurveyEvery time.Duration
 	// Share is how much of a core the builder takes, the rest of the time it rests; 0.5 when 0, at most 1.
 	Share float64
+	// Busy says whether ingestion needs the machine; nil: never. While it does, the builder takes a fifth of its share,
+	// unless PatientEvents wait: every question reads those one by one. 250,000 when 0, which takes it about half a second.
+	Busy          func() bool
+	PatientEvents int
 
 	Now    func() time.Time
 	Rest   func(ctx context.Context, d time.Duration) error // waits; nil: a timer
@@ -47,7 +51,7 @@ func (o *Options) defaults() {
 		to    int
 	}{{&o.StepEvents, 50_000}, {&o.LeastEvents, 2_000}, {
 		&o.PartRows, 1_000_000,
-	}, {&o.PartBytes, 64 << 20}, {&o.MergeParts, 4}} {
+	}, {&o.PartBytes, 64 << 20}, {&o.MergeParts, 4}, {&o.PatientEvents, 250_000}} {
 		if *d.value == 0 {
 			*d.value = d.to
 		}
@@ -63,6 +67,9 @@ func (o *Options) defaults() {
 	}
 	if o.Share <= 0 || o.Share > 1 {
 		o.Share = 0.5
+	}
+	if o.Busy == nil {
+		o.Busy = func() bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -179,8 +186,15 @@ func (b *Builder) Project(ctx context.Context, project uuid.UUID) error {
 		return err
 	}
 	for {
+		backlog, err := b.store.Backlog(ctx, project)
+		if err != nil {
+			return err
+		}
+		if !b.worthwhile(backlog) {
+			break
+		}
 		var n int
-		if err := b.step(ctx, func() (err error) { n, err = b.Absorb(ctx, project); return err }); err != nil {
+		if err := b.stepBehind(ctx, backlog.Events, func() (err error) { n, err = b.absorb(ctx, project); return err }); err != nil {
 			return err
 		}
 		if n == 0 {
@@ -209,24 +223,27 @@ func (b *Builder) mergeAll(ctx context.Context, project uuid.UUID) error {
 }
 
 // step does something and then rests for so long that the builder keeps to its share.
-func (b *Builder) step(ctx context.Context, do func() error) error {
+func (b *Builder) step(ctx context.Context, do func() error) error { return b.stepBehind(ctx, 0, do) }
+
+// stepBehind is a step while so many events wait.
+func (b *Builder) stepBehind(ctx context.Context, waiting int64, do func() error) error {
 	start := b.o.Now()
 	if err := do(); err != nil {
 		return err
 	}
-	if pause := time.Duration(float64(b.o.Now().Sub(start)) * (1 - b.o.Share) / b.o.Share); pause > 0 {
+	share := b.o.Share
+	if b.o.Busy() && waiting < int64(b.o.PatientEvents) {
+		share /= 5
+	}
+	if pause := time.Duration(float64(b.o.Now().Sub(start)) * (1 - share) / share); pause > 0 {
 		return b.o.Rest(ctx, pause)
 	}
 	return nil
 }
 
-// Absorb takes what arrived of a project into parts, as much as one step may, and says how many events that were: none
-// when it is too little to be worth a part.
-func (b *Builder) Absorb(ctx context.Context, project uuid.UUID) (events int, err error) {
-	backlog, err := b.store.Backlog(ctx, project)
-	if err != nil || !b.worthwhile(backlog) {
-		return 0, err
-	}
+// absorb takes what arrived of a project into parts, as much as one step may, and says how many events that were: none when a
+// transaction that began before them is still open.
+func (b *Builder) absorb(ctx context.Context, project uuid.UUID) (events int, err error) {
 	err = b.store.Work(ctx, project, func(w *behaviour.Work) error {
 		arrivals, err := w.Arrivals(ctx, b.o.StepEvents)
 		if err != nil || len(arrivals) == 0 {

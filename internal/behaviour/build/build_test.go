@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -82,6 +83,37 @@ func (h *history) provenParts() (n int) {
 
 func (h *history) builder() *build.Builder {
 	return build.New(h.store, build.Options{LeastEvents: 1, Share: 1, Now: func() time.Time { return h.now }})
+}
+
+// Each look at the clock takes a second here, and so each step, or two.
+func TestTheBuilderYieldsToIngestionUnlessTooMuchWaits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		busy    bool
+		patient int
+		atMost  time.Duration // rest after a step
+		atLeast time.Duration
+	}{{false, 0, 3 * time.Second, time.Second}, {true, 0, 27 * time.Second, 9 * time.Second}, {true, 1, 3 * time.Second, time.Second}} {
+		h := newHistory(t, 6)
+		h.ingest()
+		h.finishAll()
+		now, rests := h.now, []time.Duration{}
+		b := build.New(h.store, build.Options{
+			LeastEvents: 1, MergeParts: 100, PatientEvents: tt.patient, Busy: func() bool { return tt.busy },
+			Now:  func() time.Time { now = now.Add(time.Second); return now },
+			Rest: func(_ context.Context, d time.Duration) error { rests = append(rests, d); return nil },
+		})
+		nimbustest.Eventually(t, "the builder takes what arrived", func() bool {
+			rests = rests[:0]
+			if err := b.Project(t.Context(), project); err != nil {
+				t.Fatal(err)
+			}
+			return len(rests) > 1 // to begin, and to take
+		})
+		if d := rests[1]; d < tt.atLeast || d > tt.atMost {
+			t.Errorf("busy %v, %d may wait: the builder rests for %s, not for %s to %s", tt.busy, tt.patient, d, tt.atLeast, tt.atMost)
+		}
+	}
 }
 
 func TestATransactionThatCommitsAfterALaterOneIsNotMissed(t *testing.T) {

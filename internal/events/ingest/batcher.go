@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,6 +68,8 @@ type Batcher struct {
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *ingestMetrics
+
+	flushTime atomic.Int64 // all transactions together, in nanoseconds
 
 	mu       sync.Mutex
 	arrived  *sync.Cond

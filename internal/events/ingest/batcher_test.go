@@ -359,6 +359,30 @@ func TestHealthTurnsGreenWhenNothingWasTriedForAWhile(t *testing.T) {
 	}
 }
 
+func TestIngestionIsBusyWhileTransactionsTakeMoreThanHalfOfTheTime(t *testing.T) {
+	t.Parallel()
+	w := &fakeWriter{started: make(chan struct{}, 9), gate: make(chan struct{}, 9)}
+	b, clock := setup(t, w, nil)
+	busy := b.Busy()
+	for _, tt := range []struct {
+		flush, idle time.Duration
+		want        bool
+	}{{time.Second, 2 * time.Second, false}, {2 * time.Second, time.Second, true}, {0, time.Second, false}} {
+		done := submit(t, b, batchOf("e"))
+		<-w.started
+		clock.add(tt.flush)
+		w.gate <- struct{}{}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		nimbustest.Eventually(t, "the flush is over", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.flushing == 0 })
+		clock.add(tt.idle)
+		if busy() != tt.want {
+			t.Errorf("%s of %s: busy is not %v", tt.flush, tt.flush+tt.idle, tt.want)
+		}
+	}
+}
+
 func TestHealthSeesAStalledFlushAndLateRequestsAreLetGo(t *testing.T) {
 	t.Parallel()
 	w := &fakeWriter{started: make(chan struct{}, 9), gate: make(chan struct{})}

@@ -27,7 +27,9 @@ func (b *Batcher) flush(batches []*batch) {
 	ctx, span := traceFlush(live, start)
 	b.commitBatches(ctx, live)
 	span.End()
-	b.metrics.flushes.Observe(b.now().Sub(start).Seconds())
+	took := b.now().Sub(start)
+	b.flushTime.Add(int64(took))
+	b.metrics.flushes.Observe(took.Seconds())
 }
 
 // commitBatches stores the batches in one transaction and answers each. When the database refuses the rows themselves,

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bahagh/nimbus/internal/platform/postgres"
@@ -77,4 +78,19 @@ func (b *Batcher) oldestLocked() time.Duration {
 		return 0
 	}
 	return b.now().Sub(oldest)
+}
+
+// Busy returns a function that says whether transactions ran for more than half of the time since it was asked last. What can
+// wait yields to ingestion by it.
+func (b *Batcher) Busy() func() bool {
+	var mu sync.Mutex
+	asked, before := b.now(), b.flushTime.Load()
+	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		now, total := b.now(), b.flushTime.Load()
+		busy := 2*time.Duration(total-before) > now.Sub(asked)
+		asked, before = now, total
+		return busy
+	}
 }
