@@ -1,33 +1,11 @@
 package db_test
 
-import (
-	"io/fs"
-	"slices"
-	"strings"
-	"testing"
-
-	"github.com/bahagh/nimbus/db"
-)
+import "testing"
 
 func TestKeptQuestionsAskWhatTheyAskedBeforePropsWerePaths(t *testing.T) {
 	t.Parallel()
-	pool, ctx := empty(t), testContext(t)
-	if err := db.Migrate(ctx, pool, nil); err != nil {
-		t.Fatal(err)
-	}
-	st, err := db.ReadStatus(ctx, pool)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	paths := slices.IndexFunc(files, func(name string) bool { return strings.HasSuffix(name, "_paths.up.sql") })
-	later := len(files) - paths // migrations from that one on
-	if err := db.Down(ctx, pool, later); err != nil {
-		t.Fatal(err)
-	}
+	pool, up, down := beforeMigration(t, "paths")
+	ctx := testContext(t)
 	const old = `{"prop": "http.status", "names": ["a.b"], "filter": {"op": "and", "filters": [{"op": "eq", "prop": "plan", "value": "a.b"},
 		{"op": "not", "filter": {"op": "in", "prop": "tags[0]", "values": ["x[0]", 1.50]}}, {"op": "exists", "prop": "back\\slash"}]}, "breakdown_prop": "a.b.c"}`
 	const want = `{"prop": "http\\.status", "names": ["a.b"], "filter": {"op": "and", "filters": [{"op": "eq", "prop": "plan", "value": "a.b"},
@@ -42,15 +20,11 @@ func TestKeptQuestionsAskWhatTheyAskedBeforePropsWerePaths(t *testing.T) {
 		}
 		return same
 	}
-	if err := db.MigrateTo(ctx, pool, st.Latest, nil); err != nil {
-		t.Fatal(err)
-	}
+	up()
 	if !is(want) {
 		t.Error("names with dots, brackets and backslashes are not written as paths")
 	}
-	if err := db.Down(ctx, pool, later); err != nil {
-		t.Fatal(err)
-	}
+	down()
 	if !is(old) {
 		t.Error("the way down does not give the names back")
 	}

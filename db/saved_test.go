@@ -11,8 +11,8 @@ import (
 	"github.com/bahagh/nimbus/db"
 )
 
-// beforeSaved is a migrated database, taken back to before reports became insights, with the way forward and back again.
-func beforeSaved(t *testing.T) (pool *pgxpool.Pool, up, down func()) {
+// beforeMigration is a migrated database, taken back to before the migration of a name, with the way forward and back again.
+func beforeMigration(t *testing.T, name string) (pool *pgxpool.Pool, up, down func()) {
 	t.Helper()
 	pool, ctx := empty(t), testContext(t)
 	if err := db.Migrate(ctx, pool, nil); err != nil {
@@ -26,7 +26,7 @@ func beforeSaved(t *testing.T) (pool *pgxpool.Pool, up, down func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := len(files) - slices.IndexFunc(files, func(name string) bool { return strings.HasSuffix(name, "_saved.up.sql") })
+	later := len(files) - slices.IndexFunc(files, func(file string) bool { return strings.HasSuffix(file, "_"+name+".up.sql") })
 	up = func() {
 		if err := db.MigrateTo(ctx, pool, st.Latest, nil); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func lay(ids, widths string) string {
 
 func TestReportsBecomeInsightsAndTheirBoardsAGrid(t *testing.T) {
 	t.Parallel()
-	pool, up, down := beforeSaved(t)
+	pool, up, down := beforeMigration(t, "saved")
 	run(t, pool, `INSERT INTO projects (id, name) VALUES (`+project+`, 'p')`)
 	for _, id := range []string{"01", "02", "03", "04", "05"} {
 		run(t, pool, report(id))
@@ -113,7 +113,7 @@ func TestReportsBecomeInsightsAndTheirBoardsAGrid(t *testing.T) {
 // A rollout has nodes of both releases on one database.
 func TestNodesOfThePreviousReleaseGoOnWithReports(t *testing.T) {
 	t.Parallel()
-	pool, up, _ := beforeSaved(t)
+	pool, up, _ := beforeMigration(t, "saved")
 	up()
 	run(t, pool, `INSERT INTO projects (id, name) VALUES (`+project+`, 'p')`)
 	run(t, pool, `INSERT INTO boards (project_id, id, name, description) VALUES (`+project+`, `+board+`, 'b', '')`)
