@@ -271,7 +271,7 @@ func sameAnswer(got, want, path string) bool {
 	return json.Unmarshal([]byte(got), &x) == nil && json.Unmarshal([]byte(want), &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// golden compares what was stored with what is known to be right. Times of arrival are those of the frozen clock.
+// golden compares what is stored with what was stored when the file was last read beside the recording (-update writes it). Times of arrival are those of the frozen clock.
 func golden(t *testing.T, sdk string, s *sender, all storedAll) {
 	t.Helper()
 	var out bytes.Buffer
