@@ -92,8 +92,9 @@ bench: postgres build ## measure, and print the tables of docs/benchmarks.md (EV
 		$(GO) run ./test/bench/cmd -nimbus "$$nimbus" $(if $(EVENTS),-events $(EVENTS)) $(if $(LIVE),-live $(LIVE)) || exit 1; done
 
 .PHONY: bench-parts
-bench-parts: postgres ## ask parts and the events themselves the same questions (EVENTS=1000000; BIG=1 for 100 million)
-	$(GO) test ./internal/behaviour/build -run '^$$' -bench Questions -benchtime 5x -timeout 6h -events $(if $(BIG),100000000,$(or $(EVENTS),1000000))
+bench-parts: postgres ## ask parts and the events themselves the same questions (EVENTS=1000000; BIG=1 for 100 million; PEERS=a Python with chdb asks ClickHouse, too)
+	$(GO) test ./internal/behaviour/build -run '^$$' -bench Questions -benchtime 5x -timeout 6h \
+		-events $(if $(BIG),100000000,$(or $(EVENTS),1000000)) $(if $(PEERS),-peers $(PEERS))
 
 .PHONY: crash
 crash: postgres build ## kill server and database CYCLES times (200) under load, and look for lost events

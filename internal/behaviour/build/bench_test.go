@@ -1,11 +1,16 @@
 package build_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
 	"math/bits"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -20,7 +25,10 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-var benchEvents = flag.Int("events", 1_000_000, "how many events BenchmarkQuestions asks")
+var (
+	benchEvents = flag.Int("events", 1_000_000, "how many events BenchmarkQuestions asks")
+	benchPeers  = flag.String("peers", "", "a Python `program` with chdb: ask ClickHouse, too")
+)
 
 const benchDays = 30
 
@@ -74,6 +82,7 @@ func BenchmarkQuestions(b *testing.B) {
 	}
 	b.Logf("%.2f bytes an event", float64(bytes)/float64(*benchEvents))
 	day := behaviour.DayAt(benchStart)
+	peer := askPeers(b, pool)
 	for _, c := range questions() {
 		b.Run(c.name, func(b *testing.B) {
 			var times []time.Duration
@@ -107,15 +116,75 @@ func BenchmarkQuestions(b *testing.B) {
 			if said != want {
 				b.Errorf("the parts say %s, the events %s", said, want)
 			}
+			if p, ok := peer[c.name]; ok {
+				slices.Sort(p.MS)
+				b.ReportMetric(p.MS[0], "clickhouse-min-ms")
+				b.ReportMetric(p.MS[len(p.MS)/2], "clickhouse-median-ms")
+				if p.Answer != want {
+					b.Errorf("ClickHouse says %s, the events %s", p.Answer, want)
+				}
+			}
 		})
 	}
 }
 
-// asked is a question: of parts, and the same of the events in SQL. Both say the same.
+// peerAnswer is what ClickHouse says, and how long each run took it.
+type peerAnswer struct {
+	Answer string
+	MS     []float64
+}
+
+// askPeers asks ClickHouse the same questions over the same events, where there is one.
+func askPeers(b *testing.B, pool *pgxpool.Pool) (answers map[string]peerAnswer) {
+	b.Helper()
+	if *benchPeers == "" {
+		return nil
+	}
+	file, err := os.Create(filepath.Join(b.TempDir(), "events.csv"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	conn, err := pool.Acquire(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Conn().PgConn().CopyTo(b.Context(), file, `COPY (SELECT (extract(epoch FROM ts) * 1000000)::bigint AS ts, name, user_id,
+		props ->> 'page' AS page, props ->> 'referrer' AS referrer, props ->> 'plan' AS plan, props ->> 'amount' AS amount
+		FROM events) TO STDOUT (FORMAT csv, HEADER)`); err != nil {
+		b.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		b.Fatal(err)
+	}
+	asked := map[string]string{}
+	for _, c := range questions() {
+		if c.clickhouse != "" {
+			asked[c.name] = c.clickhouse
+		}
+	}
+	in, err := json.Marshal(asked)
+	if err != nil {
+		b.Fatal(err)
+	}
+	peer := exec.CommandContext(b.Context(), *benchPeers, "../../../tools/peers/clickhouse.py", file.Name())
+	peer.Stdin, peer.Stderr = bytes.NewReader(in), os.Stderr
+	out, err := peer.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &answers)
+	}
+	if err != nil {
+		b.Fatalf("ask ClickHouse: %v", err)
+	}
+	return answers
+}
+
+// asked is a question: of parts, and the same of the events in SQL, and of ClickHouse. All say the same.
 type asked struct {
-	name string
-	ask  func(context.Context, *behaviour.View) (string, error)
-	sql  string
+	name       string
+	ask        func(context.Context, *behaviour.View) (string, error)
+	sql        string
+	clickhouse string
 }
 
 func questions() []asked {
@@ -162,8 +231,13 @@ func questions() []asked {
 		return fmt.Sprintf(`SELECT sum(n * n)::bigint::text FROM (SELECT %s AS n FROM events WHERE %s
 			GROUP BY date_bin('1 day', ts, 'epoch'), %s) t`, what, where, by)
 	}
+	const day = "intDiv(ts, 86400000000)"
+	peer := func(by, what, where string) string {
+		return fmt.Sprintf("SELECT sum(n * n) FROM (SELECT %s AS n FROM ev WHERE %s GROUP BY %s, %s)", what, where, by, day)
+	}
+	const peerPro = "plan = 'pro' AND referrer <> 'bing'"
 	return []asked{
-		{"nothing but the view", func(context.Context, *behaviour.View) (string, error) { return "", nil }, ""},
+		{"nothing but the view", func(context.Context, *behaviour.View) (string, error) { return "", nil }, "", ""},
 		{"funnel of three steps", func(ctx context.Context, v *behaviour.View) (string, error) {
 			q := q
 			q.OnlyMarked = true
@@ -177,7 +251,9 @@ func questions() []asked {
 				FROM events WHERE name IN ('event_0', 'event_3', 'event_7')),
 			b AS (SELECT user_id, ts, name, max(began) FILTER (WHERE name = 'event_3' AND ts - began <= interval '7 days')
 				OVER (PARTITION BY user_id ORDER BY ts) AS went_on FROM a)
-			SELECT count(DISTINCT user_id)::text FROM b WHERE name = 'event_7' AND ts - went_on <= interval '7 days'`},
+			SELECT count(DISTINCT user_id)::text FROM b WHERE name = 'event_7' AND ts - went_on <= interval '7 days'`,
+			`SELECT countIf(level = 3) FROM (SELECT windowFunnel(604800000000)(ts, name = 'event_0', name = 'event_3', name = 'event_7') AS level
+				FROM ev WHERE name IN ('event_0', 'event_3', 'event_7') GROUP BY user_id)`},
 		{"days of each person", func(ctx context.Context, v *behaviour.View) (string, error) {
 			p := scan.Presence{Query: q, Bounds: bounds}
 			var there atomic.Int64
@@ -189,18 +265,21 @@ func questions() []asked {
 			}
 			err := p.Run(ctx, v.Headers, v, each, each)
 			return fmt.Sprint(there.Load()), err
-		}, "SELECT count(*)::text FROM (SELECT DISTINCT user_id, date_bin('1 day', ts, 'epoch') FROM events) t"},
-		{"people a day", measure(scan.Measure{Statistic: scan.Persons}, ""), counted("user_id IS NULL", "count(DISTINCT user_id)", "true")},
+		}, "SELECT count(*)::text FROM (SELECT DISTINCT user_id, date_bin('1 day', ts, 'epoch') FROM events) t",
+			"SELECT sum(n) FROM (SELECT uniqExact(" + day + ") AS n FROM ev GROUP BY user_id)"},
+		{"people a day", measure(scan.Measure{Statistic: scan.Persons}, ""), counted("user_id IS NULL", "count(DISTINCT user_id)", "true"),
+			peer(day, "uniqExact(user_id)", "1")},
 		{"by page of one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_3"}}}, "page"),
-			counted("props ->> 'page'", "count(*)", "name = 'event_3'")},
-		{"by plan of all", measure(scan.Measure{}, "plan"), counted("props ->> 'plan'", "count(*)", "true")},
+			counted("props ->> 'page'", "count(*)", "name = 'event_3'"), peer("page", "count()", "name = 'event_3'")},
+		{"by plan of all", measure(scan.Measure{}, "plan"), counted("props ->> 'plan'", "count(*)", "true"), peer("plan", "count()", "1")},
 		{"by page, two conditions, one name", measure(
 			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}}, "page",
-		), counted("props ->> 'page'", "count(*)", "name = 'event_0' AND "+pro)},
+		), counted("props ->> 'page'", "count(*)", "name = 'event_0' AND "+pro), peer("page", "count()", "name = 'event_0' AND "+peerPro)},
 		{"by plan, two conditions, all", measure(scan.Measure{Query: scan.Query{Filter: conditions}}, "plan"),
-			counted("props ->> 'plan'", "count(*)", pro)},
+			counted("props ->> 'plan'", "count(*)", pro), peer("plan", "count()", peerPro)},
 		{"sum of amount by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount"}, "plan"),
-			"SELECT trim_scale(sum((props ->> 'amount')::numeric))::text FROM events"},
+			"SELECT trim_scale(sum((props ->> 'amount')::numeric))::text FROM events",
+			"SELECT toString(sum(s)) FROM (SELECT sum(amount) AS s FROM ev GROUP BY plan, " + day + ")"},
 	}
 }
 
