@@ -1,10 +1,14 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -15,7 +19,7 @@ import (
 // speak starts nimbus mcp as a client of the protocol does, and connects to it.
 func speak(t *testing.T, settings ...string) *sdk.ClientSession {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, "mcp")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "mcp") // it ends with its input
 	cmd.Env, cmd.Dir = environment(settings...), t.TempDir()
 	s, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), &sdk.CommandTransport{Command: cmd}, nil)
 	if err != nil {
@@ -31,11 +35,18 @@ func speak(t *testing.T, settings ...string) *sdk.ClientSession {
 
 func TestMCPOffersTheToolsOfARunningNimbus(t *testing.T) {
 	t.Parallel()
-	dsn, port := nimbustest.DSN(t), nimbustest.FreePort(t)
-	a := apptest.BootOn(t, dsn, "NIMBUS_ADDR=127.0.0.1:"+port)
+	a := apptest.Boot(t)
 	x := a.Tenant(t)
+	var away atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			panic(http.ErrAbortHandler) // closes the connection without an answer
+		}
+		a.API.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
 	x.Ingest(apptest.Event{"name": "view", "user_id": "u1"}, apptest.Event{"name": "buy", "user_id": "u1"}, apptest.Event{"name": "view", "user_id": "u2"})
-	s := speak(t, "NIMBUS_MCP_URL="+a.URL+"/", "NIMBUS_MCP_KEY="+x.Secret)
+	s := speak(t, "NIMBUS_MCP_URL="+front.URL+"/", "NIMBUS_MCP_KEY="+x.Secret)
 	if !strings.Contains(s.InitializeResult().Instructions, "catalogue") {
 		t.Errorf("the assistant is not told where to begin: %q", s.InitializeResult().Instructions)
 	}
@@ -75,15 +86,15 @@ func TestMCPOffersTheToolsOfARunningNimbus(t *testing.T) {
 		t.Errorf("what is no tool: %v", err)
 	}
 
-	// While the server is away an assistant is told so, and when it is back the same connection goes on.
-	a.Stop()
-	away := ask(funnel)
-	if text, _ := away.Content[0].(*sdk.TextContent); !away.IsError || !strings.Contains(text.Text, a.URL+" cannot be asked") {
+	// While the server is away an assistant is told so, and when it is back the same process goes on.
+	away.Store(true)
+	missed := ask(funnel)
+	if text, _ := missed.Content[0].(*sdk.TextContent); !missed.IsError || !strings.Contains(text.Text, front.URL+" cannot be asked") {
 		t.Errorf("without the server: %+v", text)
 	}
-	apptest.BootOn(t, dsn, "NIMBUS_ADDR=127.0.0.1:"+port, "NIMBUS_DATA_DIR="+a.DataDir)
+	away.Store(false)
 	if got := counts(ask(funnel)); !slices.Equal(got, []int{2, 1}) {
-		t.Errorf("after the restart the funnel has %v, want [2 1]", got)
+		t.Errorf("when the server is back the funnel has %v, want [2 1]", got)
 	}
 }
 

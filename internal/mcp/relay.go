@@ -107,7 +107,7 @@ func (f *far) pass(next sdk.MethodHandler) sdk.MethodHandler {
 			result, err := asked(ctx, f, func(s *sdk.ClientSession) (*sdk.CallToolResult, error) {
 				return s.CallTool(ctx, &sdk.CallToolParams{Name: p.Name, Arguments: args})
 			})
-			if wire := (*jsonrpc.Error)(nil); err != nil && !errors.As(err, &wire) && ctx.Err() == nil {
+			if err != nil && !answered(err) && ctx.Err() == nil {
 				return failure(err.Error()), nil
 			}
 			return result, err
@@ -124,13 +124,24 @@ func asked[R any](ctx context.Context, f *far, ask func(*sdk.ClientSession) (R, 
 			return result, err
 		}
 		result, err = ask(session)
-		wire := (*jsonrpc.Error)(nil)
-		if err == nil || errors.As(err, &wire) || ctx.Err() != nil {
+		if err == nil || answered(err) || ctx.Err() != nil {
 			return result, err
 		}
 		f.failed(session)
+		if no := (*refusal)(nil); errors.As(err, &no) {
+			return result, no
+		}
 	}
 	return result, fmt.Errorf("%s cannot be asked: %w", f.url, err)
+}
+
+// rejectedByTransport is the code of the library's own error for a message that could not be sent.
+const rejectedByTransport = -32005
+
+// answered says that an error is the answer of the Nimbus: the message got there.
+func answered(err error) bool {
+	wire := (*jsonrpc.Error)(nil)
+	return errors.As(err, &wire) && wire.Code != rejectedByTransport
 }
 
 // withKey sends the key with every request.
