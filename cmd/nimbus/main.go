@@ -35,6 +35,7 @@ var commands = []command{
 		"make, disable and delete accounts, and links to a new password, beside the running server", runAccounts},
 	{"rollups", "verify|rebuild [PROJECT_ID]", "compare the counts with the events while the server runs, or correct them", runRollups},
 	{"parts", "status|verify|rebuild [PROJECT_ID]", "show how far the parts are, compare them with the counts while the server runs, or build anew what is wrong", runParts},
+	{"mcp", "", "offer the questions of a running Nimbus to an assistant, over standard input and output", runMCP},
 	{"backup", "DIR", "write everything into a new directory, as of one moment, while the server runs", runBackup},
 	{"restore", "DIR [without-keys]", "fill an empty database from a backup", runRestore},
 	{"verify", "DIR", "prove a backup: its files, a restore into a scratch database, and the counts there", runVerify},

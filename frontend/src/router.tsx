@@ -9,7 +9,8 @@ import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
-import { parseInsight, type InsightState } from './insights/state';
+import { stateOfAddress } from './insights/saved';
+import type { InsightState } from './insights/state';
 import { parseLive } from './routes/live/search';
 import { basePath } from './base';
 import { AppFailure, NotFound, PageFailure, PageNotLoaded } from './shell/pages';
@@ -98,7 +99,7 @@ const project = createRoute({ getParentRoute: () => app, path: '/projects/$proje
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: page(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
 /** A link names what it asks for; the parser adds the rest. */
 type Linked = Partial<Extract<InsightState, { kind?: undefined }>> | InsightState;
-const asked = (s: Linked & SearchSchemaInput): InsightState => only(parseInsight)(s as Record<string, unknown>);
+const asked = (s: Linked & SearchSchemaInput): InsightState => only(stateOfAddress)(s as Record<string, unknown>);
 const insights = createRoute({ getParentRoute: () => project, path: '/insights', validateSearch: asked, component: page(() => import('./routes/insights/InsightsPage'), 'InsightsPage') });
 /** The address that the page had when trends were all it knew: links to it go on working. */
 const explore = createRoute({

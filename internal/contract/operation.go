@@ -58,6 +58,7 @@ type Operation struct {
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
+	Tool         bool   // x-tool: /mcp offers it to assistants
 	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not declare
 	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the default size
 	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is complete before it is sent

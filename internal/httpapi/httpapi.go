@@ -38,6 +38,7 @@ type Options struct {
 	Replies        Replies
 	Operations     map[string]*contract.Operation // the contract's table
 	Vendors        Vendors                        // the operations in the wire formats of other vendors
+	Assistants     Assistants                     // what answers the messages of /mcp
 	Spec           []byte                         // the contract itself, as YAML
 	Ready          http.HandlerFunc               // the readiness answer, for its names outside /v1
 	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
@@ -75,6 +76,9 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	}
 	api.RegisterHandlersWithOptions(e, h, api.RegisterHandlersOptions{OperationMiddlewares: perOperation})
 	registerVendors(e, o.Vendors, shared)
+	if err := registerAssistants(e, o, shared); err != nil {
+		return nil, err
+	}
 
 	if err := registerDocs(e, o); err != nil {
 		return nil, err

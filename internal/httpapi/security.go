@@ -165,35 +165,15 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 	if (op.Role == contract.RoleAccount || op.Role == contract.RoleOperator) != (op.Project == "") {
 		return nil, fmt.Errorf("operation %s has the x-role %s and names its project in %q", op.ID, op.Role, op.Project)
 	}
-	var alternatives []scheme
-	var names []string
-	challenge := ""
-	for _, req := range op.Security {
-		key := requirementKey(req)
-		s, ok := known[key]
-		if !ok {
-			return nil, fmt.Errorf("operation %s requires %q, which no code checks", op.ID, key)
-		}
-		alternatives = append(alternatives, s)
-		names = append(names, s.name)
-		if key == "bearerAuth" || key == "refreshToken" {
-			challenge = "Bearer"
-		} else if challenge == "" {
-			challenge = "Nimbus-Key"
-		}
+	ways, err := newAuthentication(op.ID, op.Security, known, refused, more...)
+	if err != nil {
+		return nil, err
 	}
-	for _, s := range more {
-		alternatives = append(alternatives, s)
-		names = append(names, s.name)
-	}
-	missing, rule := fmt.Sprintf("Send %s.", strings.Join(names, ", or ")), auth.RuleOf(op)
+	rule := auth.RuleOf(op)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			p, err := authenticate(c, alternatives, missing)
+			p, err := ways.of(c)
 			if err != nil {
-				if err = refused(c, err); problem.KindOf(toProblem(err).Code).Status == http.StatusUnauthorized {
-					c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
-				}
 				return err
 			}
 			if err := access.Scope(p, rule); err != nil {
@@ -204,6 +184,52 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 			return next(c)
 		}
 	}, nil
+}
+
+// authentication is the kinds of credentials that something takes, in the order in which they are tried.
+type authentication struct {
+	alternatives []scheme
+	missing      string // what is answered to a caller without any
+	challenge    string // WWW-Authenticate of a 401
+	refused      func(echo.Context, error) error
+}
+
+// newAuthentication fails when security requires something that nothing here can check.
+func newAuthentication(id string, security []contract.Requirement, known map[string]scheme, refused func(echo.Context, error) error, more ...scheme) (*authentication, error) {
+	a := &authentication{refused: refused}
+	var names []string
+	for _, req := range security {
+		key := requirementKey(req)
+		s, ok := known[key]
+		if !ok {
+			return nil, fmt.Errorf("operation %s requires %q, which no code checks", id, key)
+		}
+		a.alternatives = append(a.alternatives, s)
+		names = append(names, s.name)
+		if key == "bearerAuth" || key == "refreshToken" {
+			a.challenge = "Bearer"
+		} else if a.challenge == "" {
+			a.challenge = "Nimbus-Key"
+		}
+	}
+	for _, s := range more {
+		a.alternatives = append(a.alternatives, s)
+		names = append(names, s.name)
+	}
+	a.missing = fmt.Sprintf("Send %s.", strings.Join(names, ", or "))
+	return a, nil
+}
+
+// of is who sent the request.
+func (a *authentication) of(c echo.Context) (*auth.Principal, error) {
+	p, err := authenticate(c, a.alternatives, a.missing)
+	if err != nil {
+		if err = a.refused(c, err); problem.KindOf(toProblem(err).Code).Status == http.StatusUnauthorized {
+			c.Response().Header().Set(echo.HeaderWWWAuthenticate, a.challenge)
+		}
+		return nil, err
+	}
+	return p, nil
 }
 
 // authenticate uses the first alternative whose credentials are present. A token of the wrong type falls through to

@@ -22,6 +22,7 @@ paths:
         - key: []
       x-scope: things:read
       x-role: admin
+      x-tool: true
       x-project: caller
       x-self: account_id
       parameters:
@@ -37,6 +38,7 @@ paths:
     post:
       operationId: createThing
       security: []
+      x-scope: account
       x-body: bulk
       x-answer: export
       x-open-query: true
@@ -121,6 +123,7 @@ func TestWhatBreaksAClientFails(t *testing.T) {
 		"a body may be as small as for strangers":  {"x-body: bulk", "x-body: small", "x-body"},
 		"an answer becomes a stream":               {"x-answer: export", "x-answer: stream", "x-answer"},
 		"a query is newly closed":                  {"      x-open-query: true\n", "", "x-open-query"},
+		"a tool is taken away":                     {"      x-tool: true\n", "", "x-tool"},
 		"a trait that nobody has judged":           {"      x-role: admin\n", "      x-role: admin\n      x-new: 1\n", "x-new"},
 		"an object may be less large":              {"x-max-bytes: 1000", "x-max-bytes: 999", "x-max-bytes"},
 		"an object's size is newly limited":        {"x-max-bytes: 1000", "x-max-bytes: 1000, x-max-depth: 4", "x-max-depth"},
@@ -162,6 +165,8 @@ func TestWhatOnlyAddsOrAllowsMorePasses(t *testing.T) {
 		"a reply's enum gains a value":             {"enum: [a, b]", "enum: [a, b, c]"},
 		"a request's enum gains a value":           {"enum: [asc, desc]", "enum: [asc, desc, random]"},
 		"an operation wants a lower role":          {"x-role: admin", "x-role: viewer"},
+		"what only accounts do is for keys, too":   {"x-scope: account", "x-scope: things:write"},
+		"an operation becomes a tool":              {"      x-scope: account\n", "      x-scope: account\n      x-tool: true\n"},
 		"an operation costs more":                  {"      x-role: admin\n", "      x-role: admin\n      x-cost: question\n"},
 		"a maximum is raised":                      {"maximum: 100", "maximum: 200"},
 		"an object may be larger":                  {"x-max-bytes: 1000", "x-max-bytes: 1001"},

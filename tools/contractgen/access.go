@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -88,6 +89,25 @@ func (o *operations) serving(b *strings.Builder, at string, op *openapi3.Operati
 	if cost != "" {
 		fmt.Fprintf(b, "Cost: %q,\n", cost)
 	}
+}
+
+// tool writes that the operation is a tool of /mcp. An assistant calls what it likes, so nothing that writes may be one: no key
+// has a scope that would let it.
+func (o *operations) tool(b *strings.Builder, at string, op *openapi3.Operation) {
+	if !o.boolExt(at, op.Extensions, "x-tool") {
+		return
+	}
+	scope, _ := op.Extensions["x-scope"].(string)
+	reply := op.Responses.Status(http.StatusOK)
+	switch {
+	case !strings.HasSuffix(scope, ":read"):
+		o.add(at, "has x-tool, so its x-scope must end in :read")
+	case op.Extensions["x-answer"] != nil || reply == nil || reply.Value.Content["application/json"] == nil:
+		o.add(at, "has x-tool, so it must answer 200 with application/json")
+	case op.Summary == "":
+		o.add(at, "has x-tool, so it needs a summary, which is the title of the tool")
+	}
+	b.WriteString("Tool: true,\n")
 }
 
 // oneOf reads an extension that has one of these values; the first is what it is when absent.

@@ -107,6 +107,7 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 		b.WriteString("OpenQuery: true,\n")
 	}
 	o.serving(&b, at, op)
+	o.tool(&b, at, op)
 	if params := o.params(at, item, op); len(params) > 0 {
 		fmt.Fprintf(&b, "Params: []contract.Param{\n%s},\n", strings.Join(params, ""))
 	}

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { instantsOf, unitBefore } from '../query/range';
 import { bodyOf, isComplete } from './body';
 import type { SavedQuestion } from '@nimbus-analytics/sdk';
-import { stateOfSaved } from './saved';
+import { stateOfAddress, stateOfSaved } from './saved';
 import { asKind, eventsOf, parseInsight, type BehaviourState, type FunnelState, type InsightState } from './state';
 import { titleOf } from './text';
 
@@ -63,8 +63,15 @@ it('opens a saved question as it was asked', () => {
   ]) {
     const question = bodyOf(read(address), now);
     expect(bodyOf(stateOfSaved(question as SavedQuestion) as BehaviourState, now)).toEqual(question);
+    expect(stateOfAddress({ question, at: { step: 2, lost: true } })).toEqual({ ...stateOfSaved(question as SavedQuestion), at: { step: 2, lost: true } });
   }
   expect(stateOfSaved({ kind: 'metrics' } as SavedQuestion)).toBeUndefined();
+});
+it('opens a question that a link names', () => {
+  const question = { kind: 'metrics', from: '2026-10-12T00:00:00.000Z', to: '2026-11-11T00:00:00.000Z', tz: 'UTC', bucket: '1d', names: ['a'], measure: 'users', breakdown: 'prop', breakdown_prop: 'plan' };
+  expect(stateOfAddress({ question })).toEqual({ from: question.from, to: question.to, tz: 'UTC', names: ['a'], measure: 'users', by: 'prop:plan' });
+  for (const other of ['funnel', null, {}, { kind: 'horoscope' }, { kind: 'metrics', names: 'all' }]) expect(stateOfAddress({ question: other, tz: 'UTC' })).toMatchObject({ tz: expect.any(String) as string });
+  expect(stateOfAddress({ kind: 'sessions', tz: 'UTC' })).toEqual(parseInsight({ kind: 'sessions', tz: 'UTC' }));
 });
 it('leaves out of an address what it does not understand', () => {
   expect(read({ kind: 'funnel', steps: 'all', window: -1, order: 'ordered', count: 'users', by: 'name', hold: [1], of: 0, at: 3 })).toEqual({ kind: 'funnel', range: '30d', tz: 'UTC', steps: [{}, {}] });

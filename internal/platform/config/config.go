@@ -39,6 +39,8 @@ type Config struct {
 
 	BasePath            string   // where browsers find the server below its host, such as /analytics; empty: at its root
 	PublicURL           string   // where people reach this server, without a slash at the end; empty: unknown
+	MCPURL              string   // the Nimbus that nimbus mcp speaks for
+	MCPKey              string   // what it asks with
 	Registration        string   // open, invite or closed; empty: open in development, closed in production
 	AllowedEmailDomains []string // of addresses that may register; empty: all
 	SetupToken          string   // of the first account in production; empty: made of the JWT secret

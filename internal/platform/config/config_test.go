@@ -76,6 +76,8 @@ var values = map[string][3]string{
 	"RATE_LIMIT_PER_MINUTE":         {"1", "2", "1000000"},
 	"TRUSTED_PROXIES":               {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
 	"BASE_PATH":                     {"/analytics", "/a/b-c", "/_"},
+	"MCP_URL":                       {"https://a.example", "http://b.example:8080/nimbus", "http://c"},
+	"MCP_KEY":                       {"one", "two", "three"},
 	"PUBLIC_URL":                    {"https://a.example", "http://b.example:8080", "https://c.example/nimbus"},
 	"REGISTRATION":                  {"open", "invite", "closed"},
 	"ALLOWED_EMAIL_DOMAINS":         {"a.example", "a.example,b.example", "@c.example"},
@@ -292,6 +294,7 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_BASE_PATH=/a", "NIMBUS_OIDC_ISSUER=http://id.example", "NIMBUS_OIDC_CLIENT_ID=x",
 			"NIMBUS_OIDC_REDIRECT_URL=http://n.example/v1/auth/oidc/callback"}, want: []string{
 			`NIMBUS_OIDC_REDIRECT_URL must be https://<where browsers reach Nimbus>/a/v1/auth/oidc/callback (http in development), not "http://n.example/v1/auth/oidc/callback"`}},
+		{env: []string{"NIMBUS_MCP_URL=nimbus.example"}, want: []string{`NIMBUS_MCP_URL must be such as https://nimbus.example.com, not "nimbus.example"`}},
 		{env: []string{"NIMBUS_PUBLIC_URL=https://n.example/?x=1"}, want: []string{
 			`NIMBUS_PUBLIC_URL must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not "https://n.example/?x=1"`}},
 		{env: []string{"NIMBUS_SMTP_URL=mail.example"}, want: []string{

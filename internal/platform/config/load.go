@@ -287,6 +287,9 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 			bad("PUBLIC_URL", "must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not %q", c.PublicURL)
 		}
 	}
+	if u, err := url.Parse(c.MCPURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" {
+		bad("MCP_URL", "must be such as https://nimbus.example.com, not %q", c.MCPURL)
+	}
 	if c.SMTPURL != "" {
 		if _, err := mail.NewSender(c.SMTPURL, cmp.Or(c.MailFrom, "nimbus@example.com")); err != nil {
 			bad("SMTP_URL", "or MAIL_FROM: %w", err)

@@ -107,6 +107,8 @@ func (c *Config) settings() []setting {
 		{"QUOTA_STORED_BYTES", (*intValue)(&c.QuotaStoredBytes), "bytes of disk that a project's events and counts may take, about; 0: any number", false},
 		{"QUOTA_EVENT_NAMES", (*intValue)(&c.QuotaEventNames), "names of a project that are counted by themselves; further ones are counted as $other; 0: all", false},
 		{"MIN_FREE_BYTES", (*intValue)(&c.MinFreeBytes), "bytes in DATA_DIR that the embedded database must have free for events to be taken in; 0: none", false},
+		{"MCP_URL", str(&c.MCPURL), "the Nimbus that `nimbus mcp` speaks for", false},
+		{"MCP_KEY", str(&c.MCPKey), "secret of the API key that `nimbus mcp` asks with", true},
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"COMPAT", (*listValue)(&c.Compat), "other vendors whose SDKs may send events: segment (and RudderStack), mixpanel, posthog, umami, plausible, with commas; off: none", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
@@ -122,7 +124,7 @@ func (c *Config) settings() []setting {
 func defaults() Config {
 	return Config{
 		AppName: "Nimbus", Environment: "development", LogLevel: slog.LevelInfo,
-		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464",
+		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464", MCPURL: "http://127.0.0.1:8080",
 		DBPoolSize: 16, ReplicaMaxLag: 10, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,

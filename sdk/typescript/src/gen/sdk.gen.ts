@@ -624,7 +624,7 @@ export const exportAudit = <ThrowOnError extends boolean = true>(options: Option
  *
  */
 export const listInsights = <ThrowOnError extends boolean = true>(options: Options<ListInsightsData, ThrowOnError>) => (options.client ?? client).get<ListInsightsResponses, ListInsightsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/projects/{project_id}/insights',
     ...options
 });
@@ -663,7 +663,7 @@ export const deleteInsight = <ThrowOnError extends boolean = true>(options: Opti
  * Get an insight
  */
 export const getInsight = <ThrowOnError extends boolean = true>(options: Options<GetInsightData, ThrowOnError>) => (options.client ?? client).get<GetInsightResponses, GetInsightErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/projects/{project_id}/insights/{insight_id}',
     ...options
 });
