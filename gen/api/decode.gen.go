@@ -38,8 +38,6 @@ var (
 	ruleClauseSequenceOp                          = contract.StringRule{Enum: []string{"sequence"}}
 	ruleClauseSequenceSteps                       = contract.CountRule{Min: 1, Max: 20}
 	ruleClauseSequenceWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
-	ruleCohortBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
-	ruleCohortBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleCohortQuestionCursor                      = contract.StringRule{Min: 1, Max: 512}
 	ruleCohortQuestionKind                        = contract.StringRule{Enum: []string{"cohort"}}
 	ruleCohortQuestionLimit                       = contract.IntRule{Min: 0, Max: 1000}
@@ -110,6 +108,7 @@ var (
 	ruleFunnelBreakdownAttribution                = contract.StringRule{Enum: []string{"first", "last", "step"}}
 	ruleFunnelBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
 	ruleFunnelBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	ruleFunnelBreakdownProfile                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFunnelBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFunnelBreakdownStep                       = contract.IntRule{Min: 1, Max: 20}
 	ruleFunnelBreakdownTop                        = contract.IntRule{Min: 1, Max: 100}
@@ -149,6 +148,7 @@ var (
 	ruleIngestRequestEvents                       = contract.CountRule{Min: 1, Max: 10000}
 	ruleInsightBreakdownCohorts                   = contract.CountRule{Min: 1, Max: 20}
 	ruleInsightBreakdownCohortsItem               = contract.StringRule{Min: 1, Max: 100}
+	ruleInsightBreakdownProfile                   = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleInsightBreakdownProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleInsightBreakdownTop                       = contract.IntRule{Min: 1, Max: 100}
 	ruleInsightTileH                              = contract.IntRule{Min: 1, Max: 50}
@@ -221,6 +221,10 @@ var (
 	rulePathsQuestionTop                          = contract.IntRule{Min: 1, Max: 50}
 	rulePathsQuestionTz                           = contract.StringRule{Min: 1, Max: 64}
 	rulePathsQuestionWindowSeconds                = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	rulePeopleBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	rulePeopleBreakdownProfile                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	rulePeopleBreakdownTop                        = contract.IntRule{Min: 1, Max: 100}
 	rulePeopleQueryColumns                        = contract.CountRule{Min: 0, Max: 100}
 	rulePeopleQueryColumnsItem                    = contract.StringRule{Min: 1, Max: 200}
 	rulePeopleQueryCursor                         = contract.StringRule{Min: 1, Max: 200}
@@ -290,7 +294,7 @@ var (
 	ruleTimesGte                                  = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLt                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLte                                  = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "cohorts"}}
+	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "profile", "cohorts"}}
 	ruleTrendsBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
 	ruleTrendsBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdges                      = contract.CountRule{Min: 1, Max: 100}
@@ -877,32 +881,6 @@ func (v *ClauseSequence) decode(r *contract.Reader) {
 	if seen&(1<<2) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
-	}
-}
-
-func (v *CohortBreakdown) decode(r *contract.Reader) {
-	*v = CohortBreakdown{Cohorts: v.Cohorts[:0]}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "cohorts":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Cohorts = contract.ReadSlice(r, v.Cohorts, &ruleCohortBreakdownCohorts, func(x *string, r *contract.Reader) {
-				*x = r.String(&ruleCohortBreakdownCohortsItem)
-			})
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("cohorts")
 	}
 }
 
@@ -2162,28 +2140,36 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleFunnelBreakdownCohorts, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleFunnelBreakdownCohortsItem)
 			})
-		case "prop":
+		case "profile":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Prop = new(PropName)
-			*v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
-		case "step":
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&ruleFunnelBreakdownProfile))
+		case "prop":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Step = new(int32)
-			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
-		case "top":
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
+		case "step":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
+			v.Step = new(int32)
+			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
+		case "top":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleFunnelBreakdownTop))
 		default:
@@ -2194,7 +2180,7 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 		v.Attribution = new(FunnelBreakdownAttribution)
 		*v.Attribution = "first"
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -2876,27 +2862,35 @@ func (v *InsightBreakdown) decode(r *contract.Reader) {
 			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleInsightBreakdownCohorts, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleInsightBreakdownCohortsItem)
 			})
-		case "prop":
+		case "profile":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Prop = new(PropName)
-			*v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
-		case "top":
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&ruleInsightBreakdownProfile))
+		case "prop":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
+		case "top":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleInsightBreakdownTop))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -3030,7 +3024,7 @@ func (v *LifecycleInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -3169,7 +3163,7 @@ func (v *LifecycleQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -3772,7 +3766,7 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "collapse":
 			if seen&(1<<2) != 0 {
@@ -3990,7 +3984,7 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "collapse":
 			if seen&(1<<2) != 0 {
@@ -4180,6 +4174,50 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 	if seen&(1<<20) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
+	}
+}
+
+func (v *PeopleBreakdown) decode(r *contract.Reader) {
+	*v = PeopleBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "cohorts":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &rulePeopleBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePeopleBreakdownCohortsItem)
+			})
+		case "profile":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&rulePeopleBreakdownProfile))
+		case "top":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&rulePeopleBreakdownTop))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
 	}
 }
 
@@ -5406,7 +5444,7 @@ func (v *StickinessInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -5545,7 +5583,7 @@ func (v *StickinessQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -6335,7 +6373,7 @@ func (v *UniquesInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -6474,7 +6512,7 @@ func (v *UniquesQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {

@@ -285,6 +285,9 @@ func (g *gatherer) loadValues(c *chunk, b *block) error {
 
 // codesOf returns the codes of a chunk's rows in a dictionary: one for all rows, or one for each.
 func (g *gatherer) codesOf(c *chunk, d *Dictionary) (same uint32, each []uint32, err error) {
+	if d.ByPerson { // known when the person is put together
+		return 0, nil, nil
+	}
 	if d.ByName {
 		g.table = d.codesOf([]parts.Value{{Kind: parts.String, Text: c.info.Name}}, g.table[:0])
 		return g.table[0], nil, nil

@@ -149,7 +149,7 @@ func newMeasurer(m *Measure, p *plan, source Source, limit int64) *measurer {
 
 // columns are those that the measure needs of a chunk.
 func (w *measurer) columns(columns []int, h *parts.Header, c *parts.Chunk) ([]int, error) {
-	people := w.m.Statistic == Persons || w.m.Only != nil
+	people := w.m.Statistic == Persons || w.m.Only != nil || w.m.By.byPerson()
 	splits := people && w.plan.splits(c)
 	if people {
 		columns = append(columns, parts.ColPerson)

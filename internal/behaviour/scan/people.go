@@ -202,7 +202,7 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 			}
 		}
 		for _, d := range p.Values {
-			if !d.ByName && !slices.Contains(props, d.Prop) {
+			if d.ofEvents() && !slices.Contains(props, d.Prop) {
 				props = append(props, d.Prop)
 			}
 		}

@@ -51,6 +51,8 @@ type Matcher struct {
 type Dictionary struct {
 	Prop   string // of the value
 	ByName bool   // the name of the event, instead
+	// ByPerson is a value of the person, instead, which all of his events have: see Give.
+	ByPerson bool
 	// Edges, ascending, give codes to ranges of numbers instead of to values: see Range. What is no number has none.
 	Edges []float64
 	// As makes of a value the one that stands for it; nil: each value stands for itself.
@@ -59,6 +61,7 @@ type Dictionary struct {
 	mu     sync.Mutex
 	codes  map[parts.Value]uint32
 	values []parts.Value
+	people []uint32 // codes by the numbers of people
 }
 
 // NewDictionary is of a prop that takes codes as they come.
@@ -126,6 +129,37 @@ func (d *Dictionary) local(p *parts.Prop, memory, table []uint32) (codes, newTab
 	}
 	return codes, d.codesOf(values, table)
 }
+
+// Give says which value a person has, after links and merges. It is not to be called during a scan.
+func (d *Dictionary) Give(person uint32, v parts.Value) {
+	code := uint32(0)
+	if d.Edges == nil {
+		code = d.Code(v)
+	} else if n, ok := decimalOf(v.Text); ok && v.Kind == parts.Number {
+		code = rangeCode(rangeOf(d.decimals(), n))
+	}
+	if code == 0 {
+		return
+	}
+	if missing := int(person) + 1 - len(d.people); missing > 0 {
+		d.people = append(d.people, make([]uint32, missing)...)
+	}
+	d.people[person] = code
+}
+
+// Forget takes all people's values back. The codes stay.
+func (d *Dictionary) Forget() { clear(d.people) }
+
+// Of returns the code of the value that a person was given, 0 when there is none.
+func (d *Dictionary) Of(person uint32) uint32 {
+	if int(person) < len(d.people) {
+		return d.people[person]
+	}
+	return 0
+}
+
+// ofEvents says whether the values are those of a prop of events.
+func (d *Dictionary) ofEvents() bool { return !d.ByName && !d.ByPerson }
 
 // noNumber is no mantissa that a part has.
 const noNumber = -1 << 63

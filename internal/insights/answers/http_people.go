@@ -157,9 +157,12 @@ func (b *behind) find(ctx context.Context, question *api.Insight) error {
 
 // again is the resolver of a question, for the coordinate.
 func (b *behind) again(of *resolver) *resolver {
-	r := &resolver{part: contract.InBody, at: b.in, query: of.query, lists: of.lists, who: of.who}
+	r := &resolver{part: contract.InBody, at: b.in, query: of.query, lists: of.lists, who: of.who, profiles: of.profiles}
 	if who := r.who; who != nil && len(who.groups) > 0 {
 		b.cohort(r)
+	}
+	if of.divided != nil {
+		r.divided = of.divided.asked(r, b.at)
 	}
 	return r
 }
@@ -189,9 +192,9 @@ func find[T collected[T]](ctx context.Context, b *behind, r *resolver, s scope, 
 	if err := b.page.isOf(s.asOf); err != nil {
 		return err
 	}
-	b.ask.scope, b.ask.who, b.definition = s, r.who, definition
+	b.ask.scope, b.ask.of, b.definition = s, r, definition
 	var err error
-	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ []T) (err error) {
+	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ *groups[T]) (err error) {
 		members := op.People()
 		b.total = int64(len(members))
 		b.people, err = b.page.of(ctx, v, members)

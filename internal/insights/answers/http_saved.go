@@ -131,7 +131,7 @@ func (a *API) GetCohortSize(ctx context.Context, request api.GetCohortSizeReques
 	begun.scope = *scope
 	begun.outcome, err = run(ctx, a.s, begun.project, c.resolver, func() *sizes {
 		return &sizes{cohorts.New(c.question), cohorts.NewHistory(moments, then)}
-	}, func(_ *behaviour.View, op *sizes, _ []*sizes) error {
+	}, func(_ *behaviour.View, op *sizes, _ *groups[*sizes]) error {
 		out.Size = int64(op.now.Answer().Len())
 		for i, n := range op.then.Sizes() {
 			out.Series = append(out.Series, api.CohortSizePoint{At: scope.time(moments[i]), Size: n})

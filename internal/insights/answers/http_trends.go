@@ -155,6 +155,7 @@ func (t *trendsAsk) breakdowns(all []api.TrendsBreakdown) (cohorts []string) {
 
 func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 	d, words := &scan.Dictionary{ByName: true}, "the name of the event"
+	byProfile := value(v.By) == api.TrendsByProfile
 	switch byName := value(v.By) == api.TrendsByName; {
 	case byName && v.Prop != nil:
 		t.refuse(field+"/prop", query.CodeConflict, "is only allowed by prop")
@@ -165,6 +166,10 @@ func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 	case !byName:
 		d, words = scan.NewDictionary(t.prop(field+"/prop", *v.Prop)), *v.Prop
 		d.As = written
+		if byProfile {
+			t.give(d)
+			words += " of people's profiles"
+		}
 		if v.Edges != nil {
 			words = "ranges of " + words
 		}
@@ -201,7 +206,7 @@ func (a *API) AskTrends(ctx context.Context, request api.AskTrendsRequestObject)
 		return nil, err
 	}
 	var measured *tables
-	begun.scope, begun.who = t.scope, t.who
+	begun.scope, begun.of = t.scope, t.resolver
 	begun.outcome, err = a.s.inView(ctx, begun.project, t.trend.reads(), func(v *behaviour.View) (err error) {
 		measured, err = a.s.measure(ctx, v, &t.trend)
 		return err

@@ -2305,13 +2305,16 @@ export type FunnelExclusion = {
 };
 
 /**
- * By a property, or by cohorts.
+ * By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+ * `as_of`; people whose profile has no such property, or who have none, are the group of null.
+ *
  */
 export type FunnelBreakdown = {
     prop?: PropName;
+    profile?: PropName;
     cohorts?: CohortRefs;
     /**
-     * The first or last value among the steps, or that of one step.
+     * The first or last value among the steps, or that of one step. Only of `prop`.
      */
     attribution?: 'first' | 'last' | 'step';
     /**
@@ -2322,10 +2325,13 @@ export type FunnelBreakdown = {
 };
 
 /**
- * By a property, or by cohorts.
+ * By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+ * `as_of`; people whose profile has no such property, or who have none, are the group of null.
+ *
  */
 export type InsightBreakdown = {
     prop?: PropName;
+    profile?: PropName;
     cohorts?: CohortRefs;
     top?: TopGroups;
 };
@@ -2438,10 +2444,13 @@ export type TrendsFormula = {
 };
 
 /**
- * By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
+ * By a value in props, which `prop` names, by the name of the event, by a value in people's profiles, which `prop` names
+ * then, or by saved `cohorts`, then without another breakdown. Events of nobody, and of people whose profile has no such
+ * value, are in the group without a value.
+ *
  */
 export type TrendsBreakdown = {
-    by?: 'prop' | 'name' | 'cohorts';
+    by?: 'prop' | 'name' | 'profile' | 'cohorts';
     prop?: PropName;
     /**
      * Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
@@ -2450,8 +2459,15 @@ export type TrendsBreakdown = {
     cohorts?: CohortRefs;
 };
 
-export type CohortBreakdown = {
-    cohorts: CohortRefs;
+/**
+ * By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+ * such property, or who have none, are the group of null.
+ *
+ */
+export type PeopleBreakdown = {
+    profile?: PropName;
+    cohorts?: CohortRefs;
+    top?: TopGroups;
 };
 
 /**
@@ -2588,7 +2604,7 @@ export type LifecycleQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2623,7 +2639,7 @@ export type StickinessQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2697,7 +2713,7 @@ export type UniquesQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2732,7 +2748,7 @@ export type PathsQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -2878,7 +2894,7 @@ export type LifecycleInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2906,7 +2922,7 @@ export type StickinessInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2966,7 +2982,7 @@ export type UniquesInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2994,7 +3010,7 @@ export type PathsInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -3430,9 +3446,10 @@ export type RetentionOther = {
 export type LifecycleAnswer = {
     rows: Array<LifecycleRow>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<LifecycleGroup>;
+    other?: LifecycleOther;
     meta: InsightMeta;
 };
 
@@ -3441,6 +3458,17 @@ export type LifecycleGroup = {
     cohort?: CohortOfGroup;
     rows: Array<LifecycleRow>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type LifecycleOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    rows: Array<LifecycleRow>;
+} | null;
 
 export type LifecycleRow = {
     start: string;
@@ -3457,9 +3485,10 @@ export type StickinessAnswer = {
     exactly: Array<number>;
     at_least: Array<number>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<StickinessGroup>;
+    other?: StickinessOther;
     meta: InsightMeta;
 };
 
@@ -3526,13 +3555,27 @@ export type StickinessGroup = {
     at_least: Array<number>;
 };
 
+/**
+ * The people of the values that are in no group shown.
+ */
+export type StickinessOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    people: number;
+    exactly: Array<number>;
+    at_least: Array<number>;
+} | null;
+
 export type UniquesAnswer = {
     total: number;
     series?: Array<UniquesPoint>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<UniquesGroup>;
+    other?: UniquesOther;
     meta: InsightMeta;
 };
 
@@ -3542,6 +3585,18 @@ export type UniquesGroup = {
     total: number;
     series?: Array<UniquesPoint>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type UniquesOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    total: number;
+    series?: Array<UniquesPoint>;
+} | null;
 
 export type UniquesPoint = {
     start: string;
@@ -3558,9 +3613,10 @@ export type PathsAnswer = {
     steps: Array<PathStep>;
     links: Array<PathLink>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<PathsGroup>;
+    other?: PathsOther;
     meta: InsightMeta;
 };
 
@@ -3572,6 +3628,20 @@ export type PathsGroup = {
     steps: Array<PathStep>;
     links: Array<PathLink>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type PathsOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    paths: number;
+    longer: number;
+    steps: Array<PathStep>;
+    links: Array<PathLink>;
+} | null;
 
 export type PathStep = {
     step: number;
