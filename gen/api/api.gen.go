@@ -2185,6 +2185,14 @@ type Coordinate struct {
 // CoordinateState defines model for Coordinate.State.
 type CoordinateState string
 
+// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+//
+// Example: company
+type CountGroups = string
+
 // CountOf One for each person, one for each session, or all of them.
 type CountOf string
 
@@ -2684,8 +2692,17 @@ type FunnelInsight struct {
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2771,8 +2788,17 @@ type FunnelQuestion struct {
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -3199,6 +3225,15 @@ type LifecycleInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -3253,6 +3288,15 @@ type LifecycleQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -3777,6 +3821,15 @@ type PathsInsight struct {
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
 	Depth        *int32               `json:"depth,omitempty"`
@@ -3851,6 +3904,15 @@ type PathsQuestion struct {
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
@@ -4050,7 +4112,7 @@ type Person struct {
 
 // PersonBehind defines model for PersonBehind.
 type PersonBehind struct {
-	// Person The user id, or `a:` and the anonymous id.
+	// Person The user id, or `a:` and the anonymous id; with `count_groups` the key of the group.
 	//
 	// Example: user_123
 	Person string `json:"person"`
@@ -4542,6 +4604,15 @@ type RetentionInsight struct {
 	Bucket *Period                 `json:"bucket,omitempty"`
 	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
 
@@ -4610,6 +4681,15 @@ type RetentionQuestion struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period                  `json:"bucket,omitempty"`
 	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4897,6 +4977,15 @@ type SessionsInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
 
@@ -4937,6 +5026,15 @@ type SessionsQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -5039,6 +5137,15 @@ type StickinessInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -5095,6 +5202,15 @@ type StickinessQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -5296,6 +5412,15 @@ type TrendsInsight struct {
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
 	Formulas []TrendsFormula `json:"formulas,omitempty"`
@@ -5355,6 +5480,15 @@ type TrendsQuestion struct {
 	// Breakdown One group for each value, or each combination of values.
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
@@ -5481,6 +5615,15 @@ type UniquesInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -5542,6 +5685,15 @@ type UniquesQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`

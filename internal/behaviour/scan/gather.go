@@ -16,7 +16,14 @@ func (g *gatherer) load(c *chunk, r people) error {
 	if err != nil || kept.none {
 		return err
 	}
-	g.choose(persons, kept.rows, r)
+	if g.plan.Groups == nil {
+		g.choose(persons, kept.rows, r)
+	} else {
+		if persons, err = c.people(); err != nil {
+			return err
+		}
+		g.chooseGroups(persons, kept.rows, r)
+	}
 	if len(g.selected)+len(g.moved) == 0 {
 		return nil
 	}

@@ -33,6 +33,9 @@ type Query struct {
 	// Only are the people considered, after links and merges; everybody, and what nobody did, when it is nil. Others take no
 	// memory and little time. Presence considers everybody.
 	Only *behaviour.Set
+	// Groups are handed on and counted in place of people, if not nil; Only says of which people the events are then.
+	// Presence does not know them.
+	Groups *Groups
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64
 }
@@ -76,12 +79,12 @@ func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
 		d.values = append(d.values, parts.Value{}, parts.Value{})
 	}
 	for _, v := range values {
+		if d.As != nil && !v.None() {
+			v = d.As(v)
+		}
 		if v.None() {
 			codes = append(codes, 0)
 			continue
-		}
-		if d.As != nil {
-			v = d.As(v)
 		}
 		code, ok := d.codes[v]
 		if !ok {
@@ -234,7 +237,7 @@ func (q *Query) plan(all []*parts.Header) *plan {
 	days := map[int32]int{}
 	for _, h := range all {
 		day := dayOf(h.MinTS)
-		if days[day]++; days[day] > 1 {
+		if days[day]++; days[day] > 1 || q.Groups != nil { // ranks order what one person did
 			p.crowded[day] = true
 		}
 	}
@@ -299,6 +302,9 @@ func (r people) has(no uint32) bool { return uint64(no) >= r.lo && uint64(no) < 
 
 // within returns the chunks that may have events of some people.
 func (p *plan) within(all []ref, r people) []ref {
+	if p.Groups != nil {
+		return all
+	}
 	var some []ref
 	for _, ref := range all {
 		c := p.chunk(ref)
@@ -332,6 +338,9 @@ func (p *plan) ranges(all []ref, least int, most int64) []people {
 	for _, r := range all {
 		last = max(last, uint64(p.chunk(r).LastPerson))
 		rows += int64(p.chunk(r).Rows)
+	}
+	if p.Groups != nil {
+		return p.groupRanges(rows, least, most)
 	}
 	for _, to := range p.identity.Canon {
 		last = max(last, uint64(to))

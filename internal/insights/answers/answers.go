@@ -148,12 +148,20 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 	}
 	var underWay atomic.Bool
 	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets, o.r.divided, shown) }
-	all, err := pass(ctx, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
+	ok := func(p *behaviour.Person) bool {
 		if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, o.r.query.From) {
 			underWay.Store(true)
 		}
 		return !underWay.Load() && o.r.divided.wants(p, shown)
-	})
+	}
+	var ofGroups []*behaviour.Set
+	if q.Groups != nil {
+		ofGroups, sets = sets, nil
+	}
+	all, err := pass(ctx, v, q, &o.outcome, fresh, ok)
+	if err == nil && len(ofGroups) > 0 {
+		all.cohorts, err = o.cohortsOfGroups(ctx, v, ofGroups, ok)
+	}
 	switch {
 	case err != nil:
 		return err

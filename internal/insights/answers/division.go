@@ -49,7 +49,7 @@ func (r *resolver) words() string {
 	if r == nil {
 		return ""
 	}
-	return r.divided.words() + r.who.words()
+	return r.groupWords() + r.divided.words() + r.who.words()
 }
 
 // words says it in a definition.

@@ -19,6 +19,7 @@ func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, erro
 	r := a.resolver(at)
 	l := &lifecycleAsk{resolver: r}
 	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	r.audience(a, &l.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, l.scope.Range), v.IncludeBots)
 	l.question = activity.LifecycleQuestion{Active: r.active(v.Event, v.CustomEvent), AsOf: l.scope.asOf}
 	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, r.lines()) {
@@ -94,6 +95,7 @@ func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, e
 	r := a.resolver(at)
 	s := &stickinessAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	r.audience(a, &s.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, s.scope.Range), v.IncludeBots)
 	s.question = activity.StickinessQuestion{Active: r.active(v.Event, v.CustomEvent)}
 	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, r.lines()) {
@@ -155,6 +157,7 @@ func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
 	r := a.resolver(at)
 	u := &uniquesAsk{resolver: r}
 	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	r.audience(a, &u.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, u.scope.Range), v.IncludeBots)
 	u.question = activity.UniquesQuestion{Active: r.active(v.Event, v.CustomEvent), Range: u.scope.Range}
 	if v.Bucket != nil {

@@ -25,6 +25,7 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 	r := a.resolver(at)
 	f := &funnelAsk{resolver: r}
 	f.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	var groups []string
 	q := &f.question
 	q.Range, q.AsOf, q.Window = f.scope.Range, f.scope.asOf, or(v.WindowSeconds, 7*24*3600)*query.Second

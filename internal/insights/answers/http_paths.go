@@ -28,6 +28,7 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
 	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	r.audience(a, &p.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, p.scope.Range), v.IncludeBots)
 	prop := value(v.NodeProp)
 	if prop == "" {

@@ -21,6 +21,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/activity"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
 	"github.com/bahagh/nimbus/internal/insights/paths"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/retention"
 	"github.com/bahagh/nimbus/internal/insights/sessions"
 )
@@ -81,6 +82,9 @@ func (a *API) ExportPeople(ctx context.Context, request api.ExportPeopleRequestO
 	}
 	var text bytes.Buffer
 	out := newPeopleCSV(&text, "ts")
+	if b.page.groups != nil {
+		out = newGroupsCSV(&text, "ts")
+	}
 	for _, p := range b.people {
 		if err := out.write(p.key, begun.scope.time(p.At).Format(time.RFC3339Nano)); err != nil {
 			return nil, err
@@ -98,6 +102,9 @@ func (a *API) Behind(ctx context.Context, project uuid.UUID, v *api.Behind, most
 	b := &behind{API: a, ask: begun, in: "/behind", at: &v.At, page: &page{limit: math.MaxInt32}}
 	if err := b.find(ctx, &v.Question); err != nil {
 		return nil, err
+	}
+	if b.page.groups != nil {
+		return nil, problem.Field(contract.InBody, b.in+"/question/count_groups", query.CodeConflict, "counts groups, and a cohort is of people")
 	}
 	keys := make([]behaviour.PersonKey, 0, len(b.people))
 	for _, p := range b.people {
@@ -192,6 +199,7 @@ func find[T collected[T]](ctx context.Context, b *behind, r *resolver, s scope, 
 	if err := b.page.isOf(s.asOf); err != nil {
 		return err
 	}
+	b.page.groups = r.query.Groups
 	b.ask.scope, b.ask.of, b.definition = s, r, definition
 	var err error
 	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ *groups[T]) (err error) {

@@ -21,6 +21,7 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 	r := a.resolver(at)
 	t := &retentionAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	q := &t.question
 	q.Periods, q.AsOf = int(or(v.Periods, 11)), t.scope.asOf
 	q.Start.Marks, q.Start.Label = r.step("start", v.Start.Event, v.Start.CustomEvent, v.Start.Filter)

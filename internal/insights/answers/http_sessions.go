@@ -24,6 +24,7 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 	r := a.resolver(at)
 	s := &sessionsAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	column, names := r.names()
 	s.events = names
 	s.question = sessions.Question{Range: s.scope.Range, AsOf: s.scope.asOf,

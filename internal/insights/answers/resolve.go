@@ -216,6 +216,7 @@ func (r *resolver) member(field string, path events.Path) string {
 
 // profile returns the index of the value column with a property of people's profiles, and its dictionary.
 func (r *resolver) profile(path string) (int, *scan.Dictionary) {
+	r.ofPeople("breakdown/profile")
 	p, _ := events.ParsePath(path)
 	prop := r.member("breakdown/profile", p)
 	return r.value("r"+prop, func() *scan.Dictionary {
@@ -254,5 +255,7 @@ func (r *resolver) marked() {
 
 // sessions makes the scan count sessions: it reads back to where they are certain.
 func (r *resolver) sessions() {
-	r.query.Sessions, r.query.SessionProp = true, sessionProp
+	if r.query.Sessions = true; r.query.Groups == nil { // the client's sessions are one person's
+		r.query.SessionProp = sessionProp
+	}
 }

@@ -2186,6 +2186,14 @@ type Coordinate struct {
 // CoordinateState defines model for Coordinate.State.
 type CoordinateState string
 
+// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+//
+// Example: company
+type CountGroups = string
+
 // CountOf One for each person, one for each session, or all of them.
 type CountOf string
 
@@ -2685,8 +2693,17 @@ type FunnelInsight struct {
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2772,8 +2789,17 @@ type FunnelQuestion struct {
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -3200,6 +3226,15 @@ type LifecycleInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -3254,6 +3289,15 @@ type LifecycleQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -3778,6 +3822,15 @@ type PathsInsight struct {
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
 	Depth        *int32               `json:"depth,omitempty"`
@@ -3852,6 +3905,15 @@ type PathsQuestion struct {
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
@@ -4051,7 +4113,7 @@ type Person struct {
 
 // PersonBehind defines model for PersonBehind.
 type PersonBehind struct {
-	// Person The user id, or `a:` and the anonymous id.
+	// Person The user id, or `a:` and the anonymous id; with `count_groups` the key of the group.
 	//
 	// Example: user_123
 	Person string `json:"person"`
@@ -4543,6 +4605,15 @@ type RetentionInsight struct {
 	Bucket *Period                 `json:"bucket,omitempty"`
 	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
 
@@ -4611,6 +4682,15 @@ type RetentionQuestion struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period                  `json:"bucket,omitempty"`
 	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4898,6 +4978,15 @@ type SessionsInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
 
@@ -4938,6 +5027,15 @@ type SessionsQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -5040,6 +5138,15 @@ type StickinessInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -5096,6 +5203,15 @@ type StickinessQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -5297,6 +5413,15 @@ type TrendsInsight struct {
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
 	Formulas []TrendsFormula `json:"formulas,omitempty"`
@@ -5356,6 +5481,15 @@ type TrendsQuestion struct {
 	// Breakdown One group for each value, or each combination of values.
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
@@ -5482,6 +5616,15 @@ type UniquesInsight struct {
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
+
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
 
@@ -5543,6 +5686,15 @@ type UniquesQuestion struct {
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`

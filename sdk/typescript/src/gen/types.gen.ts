@@ -2257,6 +2257,15 @@ export const CountOf = {
 export type CountOf = typeof CountOf[keyof typeof CountOf];
 
 /**
+ * A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+ * did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+ * `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+ * and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+ *
+ */
+export type CountGroups = string;
+
+/**
  * A custom event of the project, in place of `event`.
  */
 export type CustomEventId = string;
@@ -2524,6 +2533,7 @@ export type FunnelQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -2565,6 +2575,7 @@ export type RetentionQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -2604,6 +2615,7 @@ export type LifecycleQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -2639,6 +2651,7 @@ export type StickinessQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -2676,6 +2689,7 @@ export type TrendsQuestion = {
     bucket?: Bucket;
     week_start?: WeekStart;
     people?: CohortClause;
+    count_groups?: CountGroups;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2713,6 +2727,7 @@ export type UniquesQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -2748,6 +2763,7 @@ export type PathsQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
@@ -2805,6 +2821,7 @@ export type SessionsQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -2828,6 +2845,7 @@ export type FunnelInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -2862,6 +2880,7 @@ export type RetentionInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -2894,6 +2913,7 @@ export type LifecycleInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -2922,6 +2942,7 @@ export type StickinessInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -2952,6 +2973,7 @@ export type TrendsInsight = {
     bucket?: Bucket;
     week_start?: WeekStart;
     people?: CohortClause;
+    count_groups?: CountGroups;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2982,6 +3004,7 @@ export type UniquesInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
@@ -3010,6 +3033,7 @@ export type PathsInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
@@ -3060,6 +3084,7 @@ export type SessionsInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -3783,7 +3808,7 @@ export type PeopleAnswer = {
 
 export type PersonBehind = {
     /**
-     * The user id, or `a:` and the anonymous id.
+     * The user id, or `a:` and the anonymous id; with `count_groups` the key of the group.
      */
     person: string;
     /**
