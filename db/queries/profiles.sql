@@ -146,3 +146,13 @@ CROSS JOIN LATERAL (
       AND (e.user_id = ANY(@user_ids::text[]) OR e.anonymous_id = ANY(@anonymous_ids::text[]))
     ORDER BY e.ts, e.received_at, e.id OFFSET 0
 ) AS s ORDER BY t.n;
+
+-- Of the next people about whom something was said, by kind and key: when for the first time, and whether a profile was deleted.
+-- Who has no number that stays has none here.
+-- name: ProfileTimes :many
+SELECT o.kind, o.key, coalesce(p.no, 0)::int AS no, min(o.ts)::timestamptz AS since, bool_or(o.op = 'delete')::boolean AS deleted
+FROM profile_operations o
+LEFT JOIN persons p ON p.project_id = o.project_id AND p.kind = o.kind AND p.key = o.key
+WHERE o.project_id = @project_id AND (o.kind, o.group_type, o.key) > (@after_kind::smallint, '', @after_key::text) AND o.kind < 3
+  AND o.ts < @as_of AND o.received_at < @as_of
+GROUP BY o.kind, o.group_type, o.key, p.no ORDER BY o.kind, o.group_type, o.key LIMIT @max_rows;

@@ -1351,6 +1351,7 @@ func (e TextTileKind) Valid() bool {
 const (
 	TrendsByCohorts TrendsBreakdownBy = "cohorts"
 	TrendsByName    TrendsBreakdownBy = "name"
+	TrendsByProfile TrendsBreakdownBy = "profile"
 	TrendsByProp    TrendsBreakdownBy = "prop"
 )
 
@@ -1360,6 +1361,8 @@ func (e TrendsBreakdownBy) Valid() bool {
 	case TrendsByCohorts:
 		return true
 	case TrendsByName:
+		return true
+	case TrendsByProfile:
 		return true
 	case TrendsByProp:
 		return true
@@ -2044,13 +2047,6 @@ type CohortAnswer struct {
 	Size   int64    `json:"size"`
 }
 
-// CohortBreakdown defines model for CohortBreakdown.
-type CohortBreakdown struct {
-	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
-	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
-	Cohorts CohortRefs `json:"cohorts"`
-}
-
 // CohortClause What holds of a person; `op` says what.
 type CohortClause struct {
 	union json.RawMessage
@@ -2188,6 +2184,14 @@ type Coordinate struct {
 
 // CoordinateState defines model for Coordinate.State.
 type CoordinateState string
+
+// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+//
+// Example: company
+type CountGroups = string
 
 // CountOf One for each person, one for each session, or all of them.
 type CountOf string
@@ -2601,14 +2605,20 @@ type FunnelAnswer struct {
 	Time *StepTime `json:"time"`
 }
 
-// FunnelBreakdown By a property, or by cohorts.
+// FunnelBreakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 type FunnelBreakdown struct {
-	// Attribution The first or last value among the steps, or that of one step.
+	// Attribution The first or last value among the steps, or that of one step. Only of `prop`.
 	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
 
 	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
 	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
 	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
+	// Profile A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Profile *PropName `json:"profile,omitempty"`
 
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
@@ -2622,7 +2632,7 @@ type FunnelBreakdown struct {
 	Top *TopGroups `json:"top,omitempty"`
 }
 
-// FunnelBreakdownAttribution The first or last value among the steps, or that of one step.
+// FunnelBreakdownAttribution The first or last value among the steps, or that of one step. Only of `prop`.
 type FunnelBreakdownAttribution string
 
 // FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
@@ -2674,15 +2684,25 @@ type FunnelInsight struct {
 	AsOf    *AsOf                 `json:"as_of,omitempty"`
 	Attempt *FunnelInsightAttempt `json:"attempt,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2760,15 +2780,25 @@ type FunnelQuestion struct {
 	AsOf    *AsOf                  `json:"as_of,omitempty"`
 	Attempt *FunnelQuestionAttempt `json:"attempt,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *FunnelBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
-	Count   *CountOf          `json:"count,omitempty"`
-	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups      `json:"count_groups,omitempty"`
+	Exclude     []FunnelExclusion `json:"exclude,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -2943,11 +2973,17 @@ type Insight struct {
 	union json.RawMessage
 }
 
-// InsightBreakdown By a property, or by cohorts.
+// InsightBreakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 type InsightBreakdown struct {
 	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
 	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
 	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
+	// Profile A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Profile *PropName `json:"profile,omitempty"`
 
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
@@ -3155,10 +3191,13 @@ type KeyScope string
 
 // LifecycleAnswer defines model for LifecycleAnswer.
 type LifecycleAnswer struct {
-	// Groups Of the breakdown, in the order in which its cohorts are named.
+	// Groups Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
 	Groups []LifecycleGroup `json:"groups,omitempty"`
 	Meta   InsightMeta      `json:"meta"`
-	Rows   []LifecycleRow   `json:"rows"`
+
+	// Other The people of the values that are in no group shown.
+	Other *LifecycleOther `json:"other,omitempty"`
+	Rows  []LifecycleRow  `json:"rows"`
 }
 
 // LifecycleGroup defines model for LifecycleGroup.
@@ -3177,11 +3216,23 @@ type LifecycleGroup struct {
 type LifecycleInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -3217,15 +3268,35 @@ type LifecycleInsight struct {
 // LifecycleInsightKind defines model for LifecycleInsight.Kind.
 type LifecycleInsightKind string
 
+// LifecycleOther The people of the values that are in no group shown.
+type LifecycleOther struct {
+	Rows []LifecycleRow `json:"rows"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
 // LifecycleQuestion Who is new, comes back and falls silent.
 type LifecycleQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -3705,15 +3776,18 @@ type PathStep struct {
 type PathsAnswer struct {
 	Backwards bool `json:"backwards"`
 
-	// Groups Of the breakdown, in the order in which its cohorts are named.
+	// Groups Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
 	Groups []PathsGroup `json:"groups,omitempty"`
 	Links  []PathLink   `json:"links"`
 
 	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
 	Longer int64       `json:"longer"`
 	Meta   InsightMeta `json:"meta"`
-	Paths  int64       `json:"paths"`
-	Steps  []PathStep  `json:"steps"`
+
+	// Other The people of the values that are in no group shown.
+	Other *PathsOther `json:"other,omitempty"`
+	Paths int64       `json:"paths"`
+	Steps []PathStep  `json:"steps"`
 }
 
 // PathsGroup defines model for PathsGroup.
@@ -3735,14 +3809,26 @@ type PathsGroup struct {
 type PathsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
@@ -3792,18 +3878,41 @@ type PathsInsight struct {
 // PathsInsightKind defines model for PathsInsight.Kind.
 type PathsInsightKind string
 
+// PathsOther The people of the values that are in no group shown.
+type PathsOther struct {
+	Links  []PathLink `json:"links"`
+	Longer int64      `json:"longer"`
+	Paths  int64      `json:"paths"`
+	Steps  []PathStep `json:"steps"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
 // PathsQuestion What people do next.
 type PathsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
 	Collapse *bool `json:"collapse,omitempty"`
 
 	// Count One for each person, one for each session, or all of them.
 	Count *CountOf `json:"count,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvents Custom events whose events are nodes, each by its own name.
 	CustomEvents []openapi_types.UUID `json:"custom_events,omitempty"`
@@ -3866,6 +3975,22 @@ type PeopleAnswer struct {
 
 	// Total How many there are on all pages.
 	Total int64 `json:"total"`
+}
+
+// PeopleBreakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+// such property, or who have none, are the group of null.
+type PeopleBreakdown struct {
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
+	// Profile A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Profile *PropName `json:"profile,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
 }
 
 // PeopleExport defines model for PeopleExport.
@@ -3987,7 +4112,7 @@ type Person struct {
 
 // PersonBehind defines model for PersonBehind.
 type PersonBehind struct {
-	// Person The user id, or `a:` and the anonymous id.
+	// Person The user id, or `a:` and the anonymous id; with `count_groups` the key of the group.
 	//
 	// Example: user_123
 	Person string `json:"person"`
@@ -4471,12 +4596,22 @@ type RetentionInsight struct {
 	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period                 `json:"bucket,omitempty"`
 	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4539,12 +4674,22 @@ type RetentionQuestion struct {
 	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period                  `json:"bucket,omitempty"`
 	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4825,11 +4970,21 @@ type SessionsInsight struct {
 	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4865,11 +5020,21 @@ type SessionsQuestion struct {
 	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
-	// Breakdown By a property, or by cohorts.
+	// Breakdown By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+	// `as_of`; people whose profile has no such property, or who have none, are the group of null.
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -4934,11 +5099,14 @@ type StickinessAnswer struct {
 	AtLeast []int64 `json:"at_least"`
 	Exactly []int64 `json:"exactly"`
 
-	// Groups Of the breakdown, in the order in which its cohorts are named.
-	Groups  []StickinessGroup `json:"groups,omitempty"`
-	Meta    InsightMeta       `json:"meta"`
-	People  int64             `json:"people"`
-	Periods int32             `json:"periods"`
+	// Groups Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
+	Groups []StickinessGroup `json:"groups,omitempty"`
+	Meta   InsightMeta       `json:"meta"`
+
+	// Other The people of the values that are in no group shown.
+	Other   *StickinessOther `json:"other,omitempty"`
+	People  int64            `json:"people"`
+	Periods int32            `json:"periods"`
 }
 
 // StickinessGroup defines model for StickinessGroup.
@@ -4960,11 +5128,23 @@ type StickinessGroup struct {
 type StickinessInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -5000,15 +5180,37 @@ type StickinessInsight struct {
 // StickinessInsightKind defines model for StickinessInsight.Kind.
 type StickinessInsightKind string
 
+// StickinessOther The people of the values that are in no group shown.
+type StickinessOther struct {
+	AtLeast []int64 `json:"at_least"`
+	Exactly []int64 `json:"exactly"`
+	People  int64   `json:"people"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
 // StickinessQuestion In how many periods people were active.
 type StickinessQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -5158,7 +5360,9 @@ type TrendsAnswer struct {
 	Starts []time.Time `json:"starts"`
 }
 
-// TrendsBreakdown By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
+// TrendsBreakdown By a value in props, which `prop` names, by the name of the event, by a value in people's profiles, which `prop` names
+// then, or by saved `cohorts`, then without another breakdown. Events of nobody, and of people whose profile has no such
+// value, are in the group without a value.
 type TrendsBreakdown struct {
 	By *TrendsBreakdownBy `json:"by,omitempty"`
 
@@ -5207,6 +5411,15 @@ type TrendsInsight struct {
 	// Breakdown One group for each value, or each combination of values.
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
@@ -5267,6 +5480,15 @@ type TrendsQuestion struct {
 	// Breakdown One group for each value, or each combination of values.
 	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
 	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter   *MetricsFilter  `json:"filter,omitempty"`
@@ -5357,9 +5579,12 @@ type TrendsValue struct {
 
 // UniquesAnswer defines model for UniquesAnswer.
 type UniquesAnswer struct {
-	// Groups Of the breakdown, in the order in which its cohorts are named.
+	// Groups Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
 	Groups []UniquesGroup `json:"groups,omitempty"`
 	Meta   InsightMeta    `json:"meta"`
+
+	// Other The people of the values that are in no group shown.
+	Other  *UniquesOther  `json:"other,omitempty"`
 	Series []UniquesPoint `json:"series,omitempty"`
 	Total  int64          `json:"total"`
 }
@@ -5381,11 +5606,23 @@ type UniquesGroup struct {
 type UniquesInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`
@@ -5421,6 +5658,15 @@ type UniquesInsight struct {
 // UniquesInsightKind defines model for UniquesInsight.Kind.
 type UniquesInsightKind string
 
+// UniquesOther The people of the values that are in no group shown.
+type UniquesOther struct {
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
 // UniquesPoint defines model for UniquesPoint.
 type UniquesPoint struct {
 	People int64     `json:"people"`
@@ -5431,11 +5677,23 @@ type UniquesPoint struct {
 type UniquesQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
 	// same answer for ever. Now when absent.
-	AsOf      *AsOf            `json:"as_of,omitempty"`
-	Breakdown *CohortBreakdown `json:"breakdown,omitempty"`
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+	// such property, or who have none, are the group of null.
+	Breakdown *PeopleBreakdown `json:"breakdown,omitempty"`
 
 	// Bucket A period of the zone's calendar.
 	Bucket *Period `json:"bucket,omitempty"`
+
+	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	//
+	//
+	// Example: company
+	CountGroups *CountGroups `json:"count_groups,omitempty"`
 
 	// CustomEvent A custom event of the project, in place of `event`.
 	CustomEvent *CustomEventID `json:"custom_event,omitempty"`

@@ -38,8 +38,6 @@ var (
 	ruleClauseSequenceOp                          = contract.StringRule{Enum: []string{"sequence"}}
 	ruleClauseSequenceSteps                       = contract.CountRule{Min: 1, Max: 20}
 	ruleClauseSequenceWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
-	ruleCohortBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
-	ruleCohortBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleCohortQuestionCursor                      = contract.StringRule{Min: 1, Max: 512}
 	ruleCohortQuestionKind                        = contract.StringRule{Enum: []string{"cohort"}}
 	ruleCohortQuestionLimit                       = contract.IntRule{Min: 0, Max: 1000}
@@ -110,6 +108,7 @@ var (
 	ruleFunnelBreakdownAttribution                = contract.StringRule{Enum: []string{"first", "last", "step"}}
 	ruleFunnelBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
 	ruleFunnelBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	ruleFunnelBreakdownProfile                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFunnelBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFunnelBreakdownStep                       = contract.IntRule{Min: 1, Max: 20}
 	ruleFunnelBreakdownTop                        = contract.IntRule{Min: 1, Max: 100}
@@ -119,6 +118,7 @@ var (
 	ruleFunnelInsightAttempt                      = contract.StringRule{Enum: []string{"optimized", "first"}}
 	ruleFunnelInsightBucket                       = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleFunnelInsightCount                        = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelInsightCountGroups                  = contract.StringRule{Min: 1, Max: 64}
 	ruleFunnelInsightExclude                      = contract.CountRule{Min: 0, Max: 32}
 	ruleFunnelInsightHold                         = contract.CountRule{Min: 0, Max: 3}
 	ruleFunnelInsightHoldItem                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
@@ -131,6 +131,7 @@ var (
 	ruleFunnelQuestionAttempt                     = contract.StringRule{Enum: []string{"optimized", "first"}}
 	ruleFunnelQuestionBucket                      = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleFunnelQuestionCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelQuestionCountGroups                 = contract.StringRule{Min: 1, Max: 64}
 	ruleFunnelQuestionExclude                     = contract.CountRule{Min: 0, Max: 32}
 	ruleFunnelQuestionHold                        = contract.CountRule{Min: 0, Max: 3}
 	ruleFunnelQuestionHoldItem                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
@@ -149,6 +150,7 @@ var (
 	ruleIngestRequestEvents                       = contract.CountRule{Min: 1, Max: 10000}
 	ruleInsightBreakdownCohorts                   = contract.CountRule{Min: 1, Max: 20}
 	ruleInsightBreakdownCohortsItem               = contract.StringRule{Min: 1, Max: 100}
+	ruleInsightBreakdownProfile                   = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleInsightBreakdownProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleInsightBreakdownTop                       = contract.IntRule{Min: 1, Max: 100}
 	ruleInsightTileH                              = contract.IntRule{Min: 1, Max: 50}
@@ -158,11 +160,13 @@ var (
 	ruleInsightTileY                              = contract.IntRule{Min: 0, Max: 10000}
 	ruleInvitationTokenRequestToken               = contract.StringRule{Min: 1, Max: 100}
 	ruleLifecycleInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleInsightCountGroups               = contract.StringRule{Min: 1, Max: 64}
 	ruleLifecycleInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
 	ruleLifecycleInsightKind                      = contract.StringRule{Enum: []string{"lifecycle"}}
 	ruleLifecycleInsightTz                        = contract.StringRule{Min: 1, Max: 64}
 	ruleLifecycleInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleLifecycleQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleQuestionCountGroups              = contract.StringRule{Min: 1, Max: 64}
 	ruleLifecycleQuestionEvent                    = contract.StringRule{Min: 1, Max: 200}
 	ruleLifecycleQuestionKind                     = contract.StringRule{Enum: []string{"lifecycle"}}
 	ruleLifecycleQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
@@ -198,6 +202,7 @@ var (
 	ruleOwnLimitsStoredBytes                      = contract.IntRule{Min: 0, Max: 1000000000000000}
 	rulePasswordResetRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	rulePathsInsightCount                         = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsInsightCountGroups                   = contract.StringRule{Min: 1, Max: 64}
 	rulePathsInsightCustomEvents                  = contract.CountRule{Min: 0, Max: 20}
 	rulePathsInsightDepth                         = contract.IntRule{Min: 2, Max: 10}
 	rulePathsInsightEvents                        = contract.CountRule{Min: 0, Max: 50}
@@ -210,6 +215,7 @@ var (
 	rulePathsInsightTz                            = contract.StringRule{Min: 1, Max: 64}
 	rulePathsInsightWindowSeconds                 = contract.IntRule{Min: 1, Max: 31622400}
 	rulePathsQuestionCount                        = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsQuestionCountGroups                  = contract.StringRule{Min: 1, Max: 64}
 	rulePathsQuestionCustomEvents                 = contract.CountRule{Min: 0, Max: 20}
 	rulePathsQuestionDepth                        = contract.IntRule{Min: 2, Max: 10}
 	rulePathsQuestionEvents                       = contract.CountRule{Min: 0, Max: 50}
@@ -221,6 +227,10 @@ var (
 	rulePathsQuestionTop                          = contract.IntRule{Min: 1, Max: 50}
 	rulePathsQuestionTz                           = contract.StringRule{Min: 1, Max: 64}
 	rulePathsQuestionWindowSeconds                = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	rulePeopleBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
+	rulePeopleBreakdownProfile                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	rulePeopleBreakdownTop                        = contract.IntRule{Min: 1, Max: 100}
 	rulePeopleQueryColumns                        = contract.CountRule{Min: 0, Max: 100}
 	rulePeopleQueryColumnsItem                    = contract.StringRule{Min: 1, Max: 200}
 	rulePeopleQueryCursor                         = contract.StringRule{Min: 1, Max: 200}
@@ -245,6 +255,7 @@ var (
 	ruleReplayRequestItems                        = contract.CountRule{Min: 1, Max: 1000}
 	ruleRetentionInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleRetentionInsightCohort                    = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionInsightCountGroups               = contract.StringRule{Min: 1, Max: 64}
 	ruleRetentionInsightInterval                  = contract.StringRule{Enum: []string{"calendar", "rolling"}}
 	ruleRetentionInsightKind                      = contract.StringRule{Enum: []string{"retention"}}
 	ruleRetentionInsightMode                      = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
@@ -253,6 +264,7 @@ var (
 	ruleRetentionInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleRetentionQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleRetentionQuestionCohort                   = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionQuestionCountGroups              = contract.StringRule{Min: 1, Max: 64}
 	ruleRetentionQuestionInterval                 = contract.StringRule{Enum: []string{"calendar", "rolling"}}
 	ruleRetentionQuestionKind                     = contract.StringRule{Enum: []string{"retention"}}
 	ruleRetentionQuestionMode                     = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
@@ -261,20 +273,24 @@ var (
 	ruleRetentionQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleRotateKeysRequestGraceSeconds             = contract.IntRule{Min: 0, Max: 604800}
 	ruleSessionsInsightBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsInsightCountGroups                = contract.StringRule{Min: 1, Max: 64}
 	ruleSessionsInsightKind                       = contract.StringRule{Enum: []string{"sessions"}}
 	ruleSessionsInsightTz                         = contract.StringRule{Min: 1, Max: 64}
 	ruleSessionsInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleSessionsQuestionBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsQuestionCountGroups               = contract.StringRule{Min: 1, Max: 64}
 	ruleSessionsQuestionKind                      = contract.StringRule{Enum: []string{"sessions"}}
 	ruleSessionsQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
 	ruleSessionsQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleStepEvent                                 = contract.StringRule{Min: 1, Max: 200}
 	ruleStickinessInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessInsightCountGroups              = contract.StringRule{Min: 1, Max: 64}
 	ruleStickinessInsightEvent                    = contract.StringRule{Min: 1, Max: 200}
 	ruleStickinessInsightKind                     = contract.StringRule{Enum: []string{"stickiness"}}
 	ruleStickinessInsightTz                       = contract.StringRule{Min: 1, Max: 64}
 	ruleStickinessInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleStickinessQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessQuestionCountGroups             = contract.StringRule{Min: 1, Max: 64}
 	ruleStickinessQuestionEvent                   = contract.StringRule{Min: 1, Max: 200}
 	ruleStickinessQuestionKind                    = contract.StringRule{Enum: []string{"stickiness"}}
 	ruleStickinessQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
@@ -290,7 +306,7 @@ var (
 	ruleTimesGte                                  = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLt                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLte                                  = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "cohorts"}}
+	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "profile", "cohorts"}}
 	ruleTrendsBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
 	ruleTrendsBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdges                      = contract.CountRule{Min: 1, Max: 100}
@@ -299,6 +315,7 @@ var (
 	ruleTrendsFormulaExpression                   = contract.StringRule{Min: 1, Max: 200}
 	ruleTrendsInsightBreakdown                    = contract.CountRule{Min: 1, Max: 3}
 	ruleTrendsInsightBucket                       = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsInsightCountGroups                  = contract.StringRule{Min: 1, Max: 64}
 	ruleTrendsInsightFormulas                     = contract.CountRule{Min: 0, Max: 10}
 	ruleTrendsInsightKind                         = contract.StringRule{Enum: []string{"trends"}}
 	ruleTrendsInsightSeries                       = contract.CountRule{Min: 1, Max: 10}
@@ -307,6 +324,7 @@ var (
 	ruleTrendsInsightWeekStart                    = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleTrendsQuestionBreakdown                   = contract.CountRule{Min: 1, Max: 3}
 	ruleTrendsQuestionBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsQuestionCountGroups                 = contract.StringRule{Min: 1, Max: 64}
 	ruleTrendsQuestionFormulas                    = contract.CountRule{Min: 0, Max: 10}
 	ruleTrendsQuestionKind                        = contract.StringRule{Enum: []string{"trends"}}
 	ruleTrendsQuestionSeries                      = contract.CountRule{Min: 1, Max: 10}
@@ -323,11 +341,13 @@ var (
 	ruleTrendsValueLt                             = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsValueValue                          = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
 	ruleUniquesInsightBucket                      = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesInsightCountGroups                 = contract.StringRule{Min: 1, Max: 64}
 	ruleUniquesInsightEvent                       = contract.StringRule{Min: 1, Max: 200}
 	ruleUniquesInsightKind                        = contract.StringRule{Enum: []string{"uniques"}}
 	ruleUniquesInsightTz                          = contract.StringRule{Min: 1, Max: 64}
 	ruleUniquesInsightWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleUniquesQuestionBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesQuestionCountGroups                = contract.StringRule{Min: 1, Max: 64}
 	ruleUniquesQuestionEvent                      = contract.StringRule{Min: 1, Max: 200}
 	ruleUniquesQuestionKind                       = contract.StringRule{Enum: []string{"uniques"}}
 	ruleUniquesQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
@@ -877,32 +897,6 @@ func (v *ClauseSequence) decode(r *contract.Reader) {
 	if seen&(1<<2) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
-	}
-}
-
-func (v *CohortBreakdown) decode(r *contract.Reader) {
-	*v = CohortBreakdown{Cohorts: v.Cohorts[:0]}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "cohorts":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Cohorts = contract.ReadSlice(r, v.Cohorts, &ruleCohortBreakdownCohorts, func(x *string, r *contract.Reader) {
-				*x = r.String(&ruleCohortBreakdownCohortsItem)
-			})
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("cohorts")
 	}
 }
 
@@ -2162,28 +2156,36 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleFunnelBreakdownCohorts, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleFunnelBreakdownCohortsItem)
 			})
-		case "prop":
+		case "profile":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Prop = new(PropName)
-			*v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
-		case "step":
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&ruleFunnelBreakdownProfile))
+		case "prop":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Step = new(int32)
-			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
-		case "top":
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
+		case "step":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
+			v.Step = new(int32)
+			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
+		case "top":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleFunnelBreakdownTop))
 		default:
@@ -2194,7 +2196,7 @@ func (v *FunnelBreakdown) decode(r *contract.Reader) {
 		v.Attribution = new(FunnelBreakdownAttribution)
 		*v.Attribution = "first"
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -2302,112 +2304,120 @@ func (v *FunnelInsight) decode(r *contract.Reader) {
 			seen |= 1 << 4
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&ruleFunnelInsightCount))
-		case "exclude":
+		case "count_groups":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelInsightExclude, (*FunnelExclusion).decode)
-		case "filter":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleFunnelInsightCountGroups))
+		case "exclude":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelInsightExclude, (*FunnelExclusion).decode)
+		case "filter":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.From = r.Time()
-		case "histogram":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Histogram = new(HistogramEdges)
-			(*v.Histogram).decode(r)
-		case "hold":
+			v.From = r.Time()
+		case "histogram":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelInsightHold, func(x *PropName, r *contract.Reader) {
-				*x = PropName(r.String(&ruleFunnelInsightHoldItem))
-			})
-		case "include_bots":
+			v.Histogram = new(HistogramEdges)
+			(*v.Histogram).decode(r)
+		case "hold":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelInsightHold, func(x *PropName, r *contract.Reader) {
+				*x = PropName(r.String(&ruleFunnelInsightHoldItem))
+			})
+		case "include_bots":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Kind = FunnelInsightKind(r.String(&ruleFunnelInsightKind))
-		case "order":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Order = new(FunnelInsightOrder)
-			*v.Order = FunnelInsightOrder(r.String(&ruleFunnelInsightOrder))
-		case "people":
+			v.Kind = FunnelInsightKind(r.String(&ruleFunnelInsightKind))
+		case "order":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "steps":
+			v.Order = new(FunnelInsightOrder)
+			*v.Order = FunnelInsightOrder(r.String(&ruleFunnelInsightOrder))
+		case "people":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelInsightSteps, (*FunnelStep).decode)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "steps":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.To = r.Time()
-		case "tz":
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelInsightSteps, (*FunnelStep).decode)
+		case "to":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleFunnelInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.WeekStart = new(WeekStart)
-			*v.WeekStart = WeekStart(r.String(&ruleFunnelInsightWeekStart))
-		case "window_seconds":
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelInsightTz))
+		case "week_start":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelInsightWeekStart))
+		case "window_seconds":
+			if seen&(1<<19) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 19
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&ruleFunnelInsightWindowSeconds)
 		default:
@@ -2422,27 +2432,27 @@ func (v *FunnelInsight) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		v.Order = new(FunnelInsightOrder)
 		*v.Order = "ordered"
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("steps")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<18) == 0 {
+	if seen&(1<<19) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
 	}
@@ -2507,120 +2517,128 @@ func (v *FunnelQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 4
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&ruleFunnelQuestionCount))
-		case "exclude":
+		case "count_groups":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelQuestionExclude, (*FunnelExclusion).decode)
-		case "filter":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleFunnelQuestionCountGroups))
+		case "exclude":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelQuestionExclude, (*FunnelExclusion).decode)
+		case "filter":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.From = r.Time()
-		case "histogram":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Histogram = new(HistogramEdges)
-			(*v.Histogram).decode(r)
-		case "hold":
+			v.From = r.Time()
+		case "histogram":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelQuestionHold, func(x *PropName, r *contract.Reader) {
-				*x = PropName(r.String(&ruleFunnelQuestionHoldItem))
-			})
-		case "include_bots":
+			v.Histogram = new(HistogramEdges)
+			(*v.Histogram).decode(r)
+		case "hold":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelQuestionHold, func(x *PropName, r *contract.Reader) {
+				*x = PropName(r.String(&ruleFunnelQuestionHoldItem))
+			})
+		case "include_bots":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Kind = new(FunnelQuestionKind)
-			*v.Kind = FunnelQuestionKind(r.String(&ruleFunnelQuestionKind))
-		case "order":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Order = new(FunnelQuestionOrder)
-			*v.Order = FunnelQuestionOrder(r.String(&ruleFunnelQuestionOrder))
-		case "people":
+			v.Kind = new(FunnelQuestionKind)
+			*v.Kind = FunnelQuestionKind(r.String(&ruleFunnelQuestionKind))
+		case "order":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Order = new(FunnelQuestionOrder)
+			*v.Order = FunnelQuestionOrder(r.String(&ruleFunnelQuestionOrder))
+		case "people":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.ProjectID = r.UUID()
-		case "steps":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelQuestionSteps, (*FunnelStep).decode)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "steps":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.To = r.Time()
-		case "tz":
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelQuestionSteps, (*FunnelStep).decode)
+		case "to":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleFunnelQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
-			v.WeekStart = new(WeekStart)
-			*v.WeekStart = WeekStart(r.String(&ruleFunnelQuestionWeekStart))
-		case "window_seconds":
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelQuestionTz))
+		case "week_start":
 			if seen&(1<<19) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 19
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelQuestionWeekStart))
+		case "window_seconds":
+			if seen&(1<<20) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 20
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&ruleFunnelQuestionWindowSeconds)
 		default:
@@ -2635,27 +2653,27 @@ func (v *FunnelQuestion) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		v.Order = new(FunnelQuestionOrder)
 		*v.Order = "ordered"
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("steps")
 	}
-	if seen&(1<<16) == 0 {
+	if seen&(1<<17) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<19) == 0 {
+	if seen&(1<<20) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 604800
 	}
@@ -2876,27 +2894,35 @@ func (v *InsightBreakdown) decode(r *contract.Reader) {
 			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleInsightBreakdownCohorts, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleInsightBreakdownCohortsItem)
 			})
-		case "prop":
+		case "profile":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Prop = new(PropName)
-			*v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
-		case "top":
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&ruleInsightBreakdownProfile))
+		case "prop":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
+		case "top":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Top = new(TopGroups)
 			*v.Top = TopGroups(r.Int(&ruleInsightBreakdownTop))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -3030,7 +3056,7 @@ func (v *LifecycleInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -3040,98 +3066,106 @@ func (v *LifecycleInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleLifecycleInsightBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleLifecycleInsightCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleInsightEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
 }
@@ -3169,7 +3203,7 @@ func (v *LifecycleQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -3179,106 +3213,114 @@ func (v *LifecycleQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleLifecycleQuestionBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleLifecycleQuestionCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleLifecycleQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleQuestionEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = new(LifecycleQuestionKind)
-			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(LifecycleQuestionKind)
+			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleLifecycleQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("to")
 	}
 }
@@ -3772,7 +3814,7 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "collapse":
 			if seen&(1<<2) != 0 {
@@ -3790,132 +3832,140 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&rulePathsInsightCount))
-		case "custom_events":
+		case "count_groups":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsInsightCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
-				*x = r.UUID()
-			})
-		case "depth":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&rulePathsInsightCountGroups))
+		case "custom_events":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
-		case "end":
+			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsInsightCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
+				*x = r.UUID()
+			})
+		case "depth":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
+		case "end":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsInsightExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
-		case "people":
+			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
+		case "node_prop":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "start":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
+		case "people":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "start":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.To = r.Time()
-		case "top":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsInsightTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
-		case "window_seconds":
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsInsightTop))
+		case "tz":
 			if seen&(1<<19) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 19
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
+		case "window_seconds":
+			if seen&(1<<20) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 20
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsInsightWindowSeconds)
 		default:
@@ -3930,28 +3980,28 @@ func (v *PathsInsight) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<16) == 0 {
+	if seen&(1<<17) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<17) == 0 {
+	if seen&(1<<18) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<19) == 0 {
+	if seen&(1<<20) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
 	}
@@ -3990,7 +4040,7 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "collapse":
 			if seen&(1<<2) != 0 {
@@ -4008,140 +4058,148 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Count = new(CountOf)
 			*v.Count = CountOf(r.String(&rulePathsQuestionCount))
-		case "custom_events":
+		case "count_groups":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsQuestionCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
-				*x = r.UUID()
-			})
-		case "depth":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&rulePathsQuestionCountGroups))
+		case "custom_events":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Depth = new(int32)
-			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
-		case "end":
+			v.CustomEvents = contract.ReadSlice(r, v.CustomEvents, &rulePathsQuestionCustomEvents, func(x *openapi_types.UUID, r *contract.Reader) {
+				*x = r.UUID()
+			})
+		case "depth":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.End = new(Anchor)
-			(*v.End).decode(r)
-		case "events":
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
+		case "end":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionEventsItem)
-			})
-		case "exclude":
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
-				*x = r.String(&rulePathsQuestionExcludeItem)
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionEventsItem)
 			})
-		case "filter":
+		case "exclude":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionExcludeItem)
+			})
+		case "filter":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Kind = new(PathsQuestionKind)
-			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
-		case "node_prop":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.NodeProp = new(string)
-			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
-		case "people":
+			v.Kind = new(PathsQuestionKind)
+			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
+		case "node_prop":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
+		case "people":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.ProjectID = r.UUID()
-		case "start":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Start = new(Anchor)
-			(*v.Start).decode(r)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "start":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
-			v.To = r.Time()
-		case "top":
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
 			if seen&(1<<18) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 18
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&rulePathsQuestionTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<19) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 19
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
-		case "window_seconds":
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsQuestionTop))
+		case "tz":
 			if seen&(1<<20) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 20
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
+		case "window_seconds":
+			if seen&(1<<21) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 21
 			v.WindowSeconds = new(int64)
 			*v.WindowSeconds = r.Int(&rulePathsQuestionWindowSeconds)
 		default:
@@ -4156,30 +4214,74 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 		v.Count = new(CountOf)
 		*v.Count = "users"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.Depth = new(int32)
 		*v.Depth = 5
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<17) == 0 {
+	if seen&(1<<18) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<18) == 0 {
+	if seen&(1<<19) == 0 {
 		v.Top = new(int32)
 		*v.Top = 5
 	}
-	if seen&(1<<20) == 0 {
+	if seen&(1<<21) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
+	}
+}
+
+func (v *PeopleBreakdown) decode(r *contract.Reader) {
+	*v = PeopleBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "cohorts":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &rulePeopleBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePeopleBreakdownCohortsItem)
+			})
+		case "profile":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Profile = new(PropName)
+			*v.Profile = PropName(r.String(&rulePeopleBreakdownProfile))
+		case "top":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&rulePeopleBreakdownTop))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
 	}
 }
 
@@ -4692,103 +4794,111 @@ func (v *RetentionInsight) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Cohort = new(RetentionInsightCohort)
 			*v.Cohort = RetentionInsightCohort(r.String(&ruleRetentionInsightCohort))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleRetentionInsightCountGroups))
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "interval":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Interval = new(RetentionInsightInterval)
-			*v.Interval = RetentionInsightInterval(r.String(&ruleRetentionInsightInterval))
-		case "kind":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "interval":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = RetentionInsightKind(r.String(&ruleRetentionInsightKind))
-		case "mode":
+			v.Interval = new(RetentionInsightInterval)
+			*v.Interval = RetentionInsightInterval(r.String(&ruleRetentionInsightInterval))
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Mode = new(RetentionInsightMode)
-			*v.Mode = RetentionInsightMode(r.String(&ruleRetentionInsightMode))
-		case "people":
+			v.Kind = RetentionInsightKind(r.String(&ruleRetentionInsightKind))
+		case "mode":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "periods":
+			v.Mode = new(RetentionInsightMode)
+			*v.Mode = RetentionInsightMode(r.String(&ruleRetentionInsightMode))
+		case "people":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Periods = new(int32)
-			*v.Periods = int32(r.Int(&ruleRetentionInsightPeriods))
-		case "return":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "periods":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Return.decode(r)
-		case "start":
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionInsightPeriods))
+		case "return":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Start.decode(r)
-		case "to":
+			v.Return.decode(r)
+		case "start":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.To = r.Time()
-		case "tz":
+			v.Start.decode(r)
+		case "to":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleRetentionInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionInsightTz))
+		case "week_start":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleRetentionInsightWeekStart))
 		default:
@@ -4799,35 +4909,35 @@ func (v *RetentionInsight) decode(r *contract.Reader) {
 		v.Cohort = new(RetentionInsightCohort)
 		*v.Cohort = "first_time"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.Interval = new(RetentionInsightInterval)
 		*v.Interval = "calendar"
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		v.Mode = new(RetentionInsightMode)
 		*v.Mode = "on"
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.Periods = new(int32)
 		*v.Periods = 11
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		r.Missing("return")
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("start")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("to")
 	}
 }
@@ -4883,111 +4993,119 @@ func (v *RetentionQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 3
 			v.Cohort = new(RetentionQuestionCohort)
 			*v.Cohort = RetentionQuestionCohort(r.String(&ruleRetentionQuestionCohort))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleRetentionQuestionCountGroups))
+		case "filter":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "interval":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Interval = new(RetentionQuestionInterval)
-			*v.Interval = RetentionQuestionInterval(r.String(&ruleRetentionQuestionInterval))
-		case "kind":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "interval":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = new(RetentionQuestionKind)
-			*v.Kind = RetentionQuestionKind(r.String(&ruleRetentionQuestionKind))
-		case "mode":
+			v.Interval = new(RetentionQuestionInterval)
+			*v.Interval = RetentionQuestionInterval(r.String(&ruleRetentionQuestionInterval))
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Mode = new(RetentionQuestionMode)
-			*v.Mode = RetentionQuestionMode(r.String(&ruleRetentionQuestionMode))
-		case "people":
+			v.Kind = new(RetentionQuestionKind)
+			*v.Kind = RetentionQuestionKind(r.String(&ruleRetentionQuestionKind))
+		case "mode":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "periods":
+			v.Mode = new(RetentionQuestionMode)
+			*v.Mode = RetentionQuestionMode(r.String(&ruleRetentionQuestionMode))
+		case "people":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Periods = new(int32)
-			*v.Periods = int32(r.Int(&ruleRetentionQuestionPeriods))
-		case "project_id":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "periods":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.ProjectID = r.UUID()
-		case "return":
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionQuestionPeriods))
+		case "project_id":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Return.decode(r)
-		case "start":
+			v.ProjectID = r.UUID()
+		case "return":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
-			v.Start.decode(r)
-		case "to":
+			v.Return.decode(r)
+		case "start":
 			if seen&(1<<15) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 15
-			v.To = r.Time()
-		case "tz":
+			v.Start.decode(r)
+		case "to":
 			if seen&(1<<16) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 16
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleRetentionQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<17) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 17
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionQuestionTz))
+		case "week_start":
+			if seen&(1<<18) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 18
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleRetentionQuestionWeekStart))
 		default:
@@ -4998,35 +5116,35 @@ func (v *RetentionQuestion) decode(r *contract.Reader) {
 		v.Cohort = new(RetentionQuestionCohort)
 		*v.Cohort = "first_time"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.Interval = new(RetentionQuestionInterval)
 		*v.Interval = "calendar"
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		v.Mode = new(RetentionQuestionMode)
 		*v.Mode = "on"
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.Periods = new(int32)
 		*v.Periods = 11
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<13) == 0 {
+	if seen&(1<<14) == 0 {
 		r.Missing("return")
 	}
-	if seen&(1<<14) == 0 {
+	if seen&(1<<15) == 0 {
 		r.Missing("start")
 	}
-	if seen&(1<<15) == 0 {
+	if seen&(1<<16) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5135,82 +5253,90 @@ func (v *SessionsInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleSessionsInsightBucket))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleSessionsInsightCountGroups))
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = SessionsInsightKind(r.String(&ruleSessionsInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = SessionsInsightKind(r.String(&ruleSessionsInsightKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleSessionsInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsInsightTz))
+		case "week_start":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleSessionsInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5258,90 +5384,98 @@ func (v *SessionsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleSessionsQuestionBucket))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleSessionsQuestionCountGroups))
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Kind = new(SessionsQuestionKind)
-			*v.Kind = SessionsQuestionKind(r.String(&ruleSessionsQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(SessionsQuestionKind)
+			*v.Kind = SessionsQuestionKind(r.String(&ruleSessionsQuestionKind))
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleSessionsQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsQuestionTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleSessionsQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<4) == 0 {
+	if seen&(1<<5) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5406,7 +5540,7 @@ func (v *StickinessInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -5416,98 +5550,106 @@ func (v *StickinessInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleStickinessInsightBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleStickinessInsightCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessInsightEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5545,7 +5687,7 @@ func (v *StickinessQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -5555,106 +5697,114 @@ func (v *StickinessQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleStickinessQuestionBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleStickinessQuestionCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleStickinessQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessQuestionEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = new(StickinessQuestionKind)
-			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(StickinessQuestionKind)
+			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleStickinessQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("to")
 	}
 }
@@ -5895,87 +6045,95 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Bucket)
 			*v.Bucket = Bucket(r.String(&ruleTrendsInsightBucket))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "formulas":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleTrendsInsightCountGroups))
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsInsightFormulas, (*TrendsFormula).decode)
-		case "from":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsInsightFormulas, (*TrendsFormula).decode)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "series":
+			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "series":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsInsightWeekStart))
 		default:
@@ -5986,23 +6144,23 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 		v.Bucket = new(Bucket)
 		*v.Bucket = "1h"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -6050,95 +6208,103 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Bucket)
 			*v.Bucket = Bucket(r.String(&ruleTrendsQuestionBucket))
-		case "filter":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "formulas":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleTrendsQuestionCountGroups))
+		case "filter":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsQuestionFormulas, (*TrendsFormula).decode)
-		case "from":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.From = r.Time()
-		case "include_bots":
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsQuestionFormulas, (*TrendsFormula).decode)
+		case "from":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Kind = new(TrendsQuestionKind)
-			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(TrendsQuestionKind)
+			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
+		case "people":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.ProjectID = r.UUID()
-		case "series":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "series":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
+		case "tz":
 			if seen&(1<<14) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 14
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
+		case "week_start":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsQuestionWeekStart))
 		default:
@@ -6149,23 +6315,23 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 		v.Bucket = new(Bucket)
 		*v.Bucket = "1h"
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<12) == 0 {
+	if seen&(1<<13) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -6335,7 +6501,7 @@ func (v *UniquesInsight) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -6345,98 +6511,106 @@ func (v *UniquesInsight) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleUniquesInsightBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleUniquesInsightCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesInsightEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesInsightEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "to":
+			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "tz":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesInsightWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
 }
@@ -6474,7 +6648,7 @@ func (v *UniquesQuestion) decode(r *contract.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.Breakdown = new(CohortBreakdown)
+			v.Breakdown = new(PeopleBreakdown)
 			(*v.Breakdown).decode(r)
 		case "bucket":
 			if seen&(1<<2) != 0 {
@@ -6484,106 +6658,114 @@ func (v *UniquesQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Bucket = new(Period)
 			*v.Bucket = Period(r.String(&ruleUniquesQuestionBucket))
-		case "custom_event":
+		case "count_groups":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.CustomEvent = new(CustomEventID)
-			*v.CustomEvent = r.UUID()
-		case "event":
+			v.CountGroups = new(CountGroups)
+			*v.CountGroups = CountGroups(r.String(&ruleUniquesQuestionCountGroups))
+		case "custom_event":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Event = new(string)
-			*v.Event = r.String(&ruleUniquesQuestionEvent)
-		case "filter":
+			v.CustomEvent = new(CustomEventID)
+			*v.CustomEvent = r.UUID()
+		case "event":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Filter = new(MetricsFilter)
-			(*v.Filter).decode(r)
-		case "from":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesQuestionEvent)
+		case "filter":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.From = r.Time()
-		case "include_bots":
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.IncludeBots = new(IncludeBots)
-			*v.IncludeBots = IncludeBots(r.Bool())
-		case "kind":
+			v.From = r.Time()
+		case "include_bots":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Kind = new(UniquesQuestionKind)
-			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
-		case "people":
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.People = new(CohortClause)
-			(*v.People).decode(r)
-		case "project_id":
+			v.Kind = new(UniquesQuestionKind)
+			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
+		case "people":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.ProjectID = r.UUID()
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.To = r.Time()
-		case "tz":
+			v.ProjectID = r.UUID()
+		case "to":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
-		case "week_start":
+			v.To = r.Time()
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUniquesQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<6) == 0 {
+	if seen&(1<<7) == 0 {
 		r.Missing("from")
 	}
-	if seen&(1<<7) == 0 {
+	if seen&(1<<8) == 0 {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		r.Missing("to")
 	}
 }

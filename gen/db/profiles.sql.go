@@ -599,6 +599,65 @@ func (q *Queries) ProfilePendingProjectAfter(ctx context.Context, db DBTX, proje
 	return project_id, err
 }
 
+const profileTimes = `-- name: ProfileTimes :many
+SELECT o.kind, o.key, coalesce(p.no, 0)::int AS no, min(o.ts)::timestamptz AS since, bool_or(o.op = 'delete')::boolean AS deleted
+FROM profile_operations o
+LEFT JOIN persons p ON p.project_id = o.project_id AND p.kind = o.kind AND p.key = o.key
+WHERE o.project_id = $1 AND (o.kind, o.group_type, o.key) > ($2::smallint, '', $3::text) AND o.kind < 3
+  AND o.ts < $4 AND o.received_at < $4
+GROUP BY o.kind, o.group_type, o.key, p.no ORDER BY o.kind, o.group_type, o.key LIMIT $5
+`
+
+type ProfileTimesParams struct {
+	ProjectID uuid.UUID
+	AfterKind int16
+	AfterKey  string
+	AsOf      time.Time
+	MaxRows   int32
+}
+
+type ProfileTimesRow struct {
+	Kind    int16
+	Key     string
+	No      int32
+	Since   time.Time
+	Deleted bool
+}
+
+// Of the next people about whom something was said, by kind and key: when for the first time, and whether a profile was deleted.
+// Who has no number that stays has none here.
+func (q *Queries) ProfileTimes(ctx context.Context, db DBTX, arg ProfileTimesParams) ([]ProfileTimesRow, error) {
+	rows, err := db.Query(ctx, profileTimes,
+		arg.ProjectID,
+		arg.AfterKind,
+		arg.AfterKey,
+		arg.AsOf,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProfileTimesRow{}
+	for rows.Next() {
+		var i ProfileTimesRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Key,
+			&i.No,
+			&i.Since,
+			&i.Deleted,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const profilesDeleteAll = `-- name: ProfilesDeleteAll :exec
 DELETE FROM profiles p WHERE p.project_id = $1
 `

@@ -267,6 +267,13 @@ func TestTheSizeOfACohortOverTime(t *testing.T) {
 	at := func(days int) string { return today.AddDate(0, 0, days).Add(time.Hour).Format(time.RFC3339) }
 	x.Ingest(apptest.Event{"name": "e", "user_id": "ann", "ts": at(-5)}, apptest.Event{"name": "e", "user_id": "bob", "ts": at(-4)},
 		apptest.Event{"name": "e", "user_id": "bob", "ts": at(-2)}, apptest.Event{"name": "f", "user_id": "eve", "ts": at(-3)})
+	at20 := func(days int) string { return today.AddDate(0, 0, days).Add(20 * time.Hour).Format(time.RFC3339) }
+	x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, // dan has a profile only, fay before he did something
+		operation{"op": "set", "user_id": "dan", "ts": at(-4), "props": operation{"plan": "pro"}},
+		operation{"op": "set", "user_id": "gus", "ts": at(-5), "props": operation{"plan": "free"}}, // and none any more on the day -3
+		operation{"op": "delete", "user_id": "gus", "ts": at(-3)}, operation{"op": "set", "user_id": "gus", "ts": at(-2), "props": operation{"plan": "free"}},
+		operation{"op": "set", "user_id": "fay", "ts": at(-3), "props": operation{"plan": "pro"}})).Want(200)
+	x.Ingest(apptest.Event{"name": "f", "user_id": "fay", "ts": at20(-2)})
 	recent := map[string]any{"op": "did", "event": "e", "within": map[string]any{"last_days": 2}}
 	size := func(where any, query string) (now int, series []int) {
 		var got struct {
@@ -288,7 +295,10 @@ func TestTheSizeOfACohortOverTime(t *testing.T) {
 	}{
 		"ever":          {didE, 2, "[1 2 2 2 2]"},
 		"lately":        {recent, 0, "[1 2 1 1 1]"},
-		"not lately":    {map[string]any{"op": "not", "clause": recent}, 3, "[0 0 2 2 2]"},
+		"not lately":    {map[string]any{"op": "not", "clause": recent}, 6, "[1 2 4 5 5]"},
+		"not even once": {map[string]any{"op": "not", "clause": didE}, 4, "[1 2 3 4 4]"},
+		"on a plan": {map[string]any{"op": "profile", "filter": map[string]any{"op": "eq", "prop": "plan", "value": "pro"}}, 2,
+			"[0 1 2 2 2]"},
 		"in a fixed":    {inCohort(fixedCohort(x, "empty")), 0, "[0 0 0 0 0]"},
 		"in another":    {inCohort(liveCohort(x, "other", recent)), 0, "[1 2 1 1 1]"},
 		"first of them": {map[string]any{"op": "first", "event": "e", "within": map[string]any{"last_days": 1}}, 0, "[1 1 0 0 0]"},

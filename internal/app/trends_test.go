@@ -74,6 +74,7 @@ type trendsAsked struct {
 	lines    []line
 	by       []object
 	top      int
+	of       *reference // knows the profiles
 }
 
 type line struct {
@@ -115,7 +116,8 @@ func randomTrends(random *rand.Rand, start time.Time) *trendsAsked {
 		q.lines = append(q.lines, l)
 	}
 	for range random.IntN(3) {
-		q.by = append(q.by, []object{{"prop": "plan"}, {"by": "name"}, {"prop": "amount", "edges": []any{0, 5.5, 20}}, {"prop": "amount"}}[random.IntN(4)])
+		q.by = append(q.by, []object{{"prop": "plan"}, {"by": "name"}, {"prop": "amount", "edges": []any{0, 5.5, 20}}, {"prop": "amount"},
+			{"by": "profile", "prop": "tier"}, {"by": "profile", "prop": "amount", "edges": []any{0, 5.5, 20}}}[random.IntN(6)])
 	}
 	return q
 }
@@ -156,8 +158,9 @@ func (q *trendsAsked) body() object {
 
 // reference answers by the definition: for each question it goes over all events.
 type reference struct {
-	events []happening
-	links  map[string]string
+	events   []happening
+	links    map[string]string
+	profiles map[string]object // by person
 }
 
 func newReference(events []happening) *reference {
@@ -168,6 +171,34 @@ func newReference(events []happening) *reference {
 		}
 	}
 	return r
+}
+
+// describe gives most people a profile, and sends it.
+func (r *reference) describe(random *rand.Rand, x *apptest.Tenant) {
+	r.profiles = map[string]object{}
+	var sent []operation
+	for i := range r.events {
+		who := r.person(&r.events[i])
+		if who == "" || r.profiles[who] != nil {
+			continue
+		}
+		r.profiles[who] = object{}
+		if random.IntN(4) == 0 {
+			continue
+		}
+		r.profiles[who] = object{"tier": []any{"gold", "1", json.Number("1"), true, nil}[random.IntN(5)]}
+		if random.IntN(3) > 0 {
+			r.profiles[who]["amount"] = json.Number(fmt.Sprint(random.IntN(30) - 3))
+		}
+		o := operation{"op": "set", "props": r.profiles[who]}
+		if anonymous, ok := strings.CutPrefix(who, "a:"); ok {
+			o["anonymous_id"] = anonymous
+		} else {
+			o["user_id"] = who
+		}
+		sent = append(sent, o)
+	}
+	x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, sent...)).Want(200)
 }
 
 func (r *reference) person(e *happening) string {
@@ -183,8 +214,10 @@ func (r *reference) person(e *happening) string {
 	}
 }
 
-func amount(e *happening) (float64, bool) {
-	n, ok := e.props["amount"].(json.Number)
+func amount(e *happening) (float64, bool) { return numberIn(e.props) }
+
+func numberIn(props object) (float64, bool) {
+	n, ok := props["amount"].(json.Number)
 	v, _ := n.Float64()
 	return v, ok
 }
@@ -205,12 +238,15 @@ func (l *line) fits(e *happening) bool {
 func (q *trendsAsked) group(e *happening) string {
 	var values []object
 	for _, by := range q.by {
-		v := object{}
-		switch is := e.props[fmt.Sprint(by["prop"])]; {
+		v, props := object{}, e.props
+		if by["by"] == "profile" {
+			props = q.of.profiles[q.of.person(e)]
+		}
+		switch is := props[fmt.Sprint(by["prop"])]; {
 		case by["by"] == "name":
 			v["value"] = e.name
 		case by["edges"] != nil:
-			n, ok := amount(e)
+			n, ok := numberIn(props)
 			if !ok {
 				break
 			}
@@ -482,7 +518,8 @@ func (r *reference) ranked(q *trendsAsked, a *trendsAnswer, shown map[string]boo
 	}
 	others := map[string]bool{}
 	for i := range r.events {
-		if e := &r.events[i]; q.considers(e) && q.lines[0].fits(e) {
+		e := &r.events[i]
+		if _, number := amount(e); q.considers(e) && q.lines[0].fits(e) && (number || !q.lines[0].numeric()) { // else nothing was measured
 			others[q.group(e)] = true
 		}
 	}
@@ -567,8 +604,10 @@ func TestTrendsAreThoseOfABruteForceReading(t *testing.T) {
 		events := happenings(random, start, 150+random.IntN(200))
 		send(x, events)
 		r := newReference(events)
+		r.describe(random, x)
 		for k := range questions {
 			q := randomTrends(random, start)
+			q.of = r
 			body := q.body()
 			body["project_id"] = x.ProjectID
 			var answer trendsAnswer
@@ -730,6 +769,7 @@ func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
 			of.Do("POST", "/v1/insights/trends", body).Want(200).JSON(&answer)
 			return &answer
 		}
+		q.by = slices.DeleteFunc(q.by, func(by object) bool { return by["by"] == "profile" }) // the other project has no profiles
 		want := ask(alone, func(object) {})
 		got := ask(x, func(body object) { body["people"] = where })
 		compare := func(what string, got, want []trendsLine) {

@@ -232,3 +232,38 @@ func (v *View) EventsAt(ctx context.Context, moments []int64, keys []PersonKey) 
 	}
 	return props, nil
 }
+
+// ProfileTime is when something was said of an id for the first time.
+type ProfileTime struct {
+	No      uint32
+	Since   int64 // in microseconds since 1970
+	Deleted bool  // a profile of it was deleted
+}
+
+// ProfileTimes calls fn with every id of a person about which something was said before a moment, in microseconds since 1970.
+func (v *View) ProfileTimes(ctx context.Context, asOf int64, fn func(ProfileTime)) error {
+	loose := make(map[PersonKey]uint32, len(v.loose))
+	for no, key := range v.loose {
+		loose[key] = no
+	}
+	return v.with(ctx, func(tx db.DBTX) error {
+		arg := db.ProfileTimesParams{ProjectID: v.project, AsOf: time.UnixMicro(min(asOf, farthest)), MaxRows: pageProfiles}
+		for {
+			rows, err := v.store.q.ProfileTimes(ctx, tx, arg)
+			if err != nil {
+				return fmt.Errorf("read when profiles began: %w", err)
+			}
+			for _, r := range rows {
+				no := uint32(r.No)
+				if no == 0 {
+					no = loose[PersonKey{PersonKind(r.Kind), r.Key}]
+				}
+				fn(ProfileTime{No: no, Since: r.Since.UnixMicro(), Deleted: r.Deleted})
+				arg.AfterKind, arg.AfterKey = r.Kind, r.Key
+			}
+			if len(rows) < pageProfiles {
+				return nil
+			}
+		}
+	})
+}

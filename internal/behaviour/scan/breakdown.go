@@ -78,11 +78,16 @@ func (b *Breakdown) Key(code uint32) Key {
 // props appends the props that a breakdown reads.
 func (b *Breakdown) props(to []string) []string {
 	for _, d := range b.By {
-		if !d.ByName && !slices.Contains(to, d.Prop) {
+		if d.ofEvents() && !slices.Contains(to, d.Prop) {
 			to = append(to, d.Prop)
 		}
 	}
 	return to
+}
+
+// byPerson says whether a breakdown has to know who did an event.
+func (b *Breakdown) byPerson() bool {
+	return b != nil && slices.ContainsFunc(b.By, func(d *Dictionary) bool { return d.ByPerson })
 }
 
 // breakdown sets the groups of a chunk, and returns that of each row; nil when there is one.
@@ -125,6 +130,7 @@ type dimension struct {
 	codes  []uint32 // of each row in the table; nil: all have the first
 	table  []uint32 // codes of the dictionary
 	memory []uint32
+	places []uint32 // of codes in the table, from 1
 	joined []uint32
 	seen   []uint32
 }
@@ -134,6 +140,9 @@ func (m *dimension) read(c *chunk, d *Dictionary) error {
 	if d.ByName {
 		m.table = d.codesOf([]parts.Value{{Kind: parts.String, Text: c.info.Name}}, m.table)
 		return nil
+	}
+	if d.ByPerson {
+		return m.readPeople(c, d)
 	}
 	if k := c.header.Prop(d.Prop); k < 0 || len(c.data[k]) == 0 {
 		m.table = append(m.table, 0)
@@ -147,6 +156,27 @@ func (m *dimension) read(c *chunk, d *Dictionary) error {
 	if p.Numbers != nil || d.Edges != nil {
 		m.memory = m.codes
 	}
+	return nil
+}
+
+// readPeople gives each row the value of the person who did it. Only those values are in the table that some row has.
+func (m *dimension) readPeople(c *chunk, d *Dictionary) error {
+	persons, err := c.people()
+	if err != nil {
+		return err
+	}
+	m.memory = sizedTo(m.memory, len(persons))
+	m.places = sizedTo(m.places, max(d.Len(), 2+len(d.Edges)+1))
+	clear(m.places)
+	for i, no := range persons {
+		code := d.Of(no)
+		if m.places[code] == 0 {
+			m.table = append(m.table, code)
+			m.places[code] = uint32(len(m.table))
+		}
+		m.memory[i] = m.places[code] - 1
+	}
+	m.codes = m.memory
 	return nil
 }
 

@@ -149,6 +149,13 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 			}
 		}
 	}
+	for v, d := range g.plan.Values {
+		if code := d.Of(no); code != 0 {
+			for i := range rows {
+				rows[i].Values[v] = code
+			}
+		}
+	}
 	g.person.No, g.person.Rows, g.person.Sessions = no, rows, g.cut.Sessions
 	if len(rows) == 0 {
 		return nil

@@ -16,7 +16,14 @@ func (g *gatherer) load(c *chunk, r people) error {
 	if err != nil || kept.none {
 		return err
 	}
-	g.choose(persons, kept.rows, r)
+	if g.plan.Groups == nil {
+		g.choose(persons, kept.rows, r)
+	} else {
+		if persons, err = c.people(); err != nil {
+			return err
+		}
+		g.chooseGroups(persons, kept.rows, r)
+	}
 	if len(g.selected)+len(g.moved) == 0 {
 		return nil
 	}
@@ -285,6 +292,9 @@ func (g *gatherer) loadValues(c *chunk, b *block) error {
 
 // codesOf returns the codes of a chunk's rows in a dictionary: one for all rows, or one for each.
 func (g *gatherer) codesOf(c *chunk, d *Dictionary) (same uint32, each []uint32, err error) {
+	if d.ByPerson { // known when the person is put together
+		return 0, nil, nil
+	}
 	if d.ByName {
 		g.table = d.codesOf([]parts.Value{{Kind: parts.String, Text: c.info.Name}}, g.table[:0])
 		return g.table[0], nil, nil

@@ -25,6 +25,7 @@ type chunk struct {
 	times    []int64
 	decoded  []bool // of props
 	resolved bool   // persons are those after links and merges
+	acted    bool   // the reader has the groups of the rows
 }
 
 // reader reads chunks for one worker and keeps the memory they are decoded into.
@@ -38,6 +39,9 @@ type reader struct {
 	times    []int64
 	received []int64
 	props    []*parts.Prop // by column
+	groups   []uint32
+	codes    []uint32
+	table    []uint32
 }
 
 // batch is some chunks with what was read of them.
@@ -262,8 +266,16 @@ func (c *chunk) considered() (rowSet, error) {
 	return out, nil
 }
 
-// people returns who did each row after links and merges.
+// people returns who did each row after links and merges, or in which group it was done where those are counted.
 func (c *chunk) people() ([]uint32, error) {
+	if c.reader.plan.Groups != nil {
+		return c.actors()
+	}
+	return c.identified()
+}
+
+// identified returns who did each row after links and merges.
+func (c *chunk) identified() ([]uint32, error) {
 	persons, err := c.allPersons()
 	plan := c.reader.plan
 	if err != nil || len(plan.moved) == 0 || c.resolved {

@@ -68,6 +68,9 @@ func (m *Measure) Run(ctx context.Context, all []*parts.Header, source Source) (
 	p := m.plan(all)
 	refs := p.refs()
 	workers := max(m.Workers, 1)
+	if err := p.number(ctx, source, refs); err != nil {
+		return nil, err
+	}
 	jobs := m.jobs(p, refs, workers)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,7 +152,7 @@ func newMeasurer(m *Measure, p *plan, source Source, limit int64) *measurer {
 
 // columns are those that the measure needs of a chunk.
 func (w *measurer) columns(columns []int, h *parts.Header, c *parts.Chunk) ([]int, error) {
-	people := w.m.Statistic == Persons || w.m.Only != nil
+	people := w.m.Statistic == Persons || w.m.Only != nil || w.m.Groups != nil || w.m.By.byPerson()
 	splits := people && w.plan.splits(c)
 	if people {
 		columns = append(columns, parts.ColPerson)

@@ -20,6 +20,9 @@ func People(
 ) error {
 	p := q.plan(all)
 	refs := p.refs()
+	if err := p.number(ctx, source, refs); err != nil {
+		return err
+	}
 	share := p.memory / int64(len(workers))
 	ranges := p.ranges(refs, len(workers), share/p.rowBytes())
 	if len(refs) == 0 {
@@ -139,6 +142,7 @@ type gatherer struct {
 	codes    []uint32
 	table    []uint32
 	counts   []uint32
+	sorted   []uint32 // selected, while it is put in order
 	entries  []entry
 	person   behaviour.Person
 	cut      behaviour.Sessionizer
@@ -202,7 +206,7 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 			}
 		}
 		for _, d := range p.Values {
-			if !d.ByName && !slices.Contains(props, d.Prop) {
+			if d.ofEvents() && !slices.Contains(props, d.Prop) {
 				props = append(props, d.Prop)
 			}
 		}
@@ -210,7 +214,7 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 	if p.SessionProp != "" && !slices.Contains(props, p.SessionProp) {
 		props = append(props, p.SessionProp)
 	}
-	return props
+	return p.Groups.props(props)
 }
 
 // run hands on the people of a range. What takes more memory than was foreseen is cut in two, and what is left of a range

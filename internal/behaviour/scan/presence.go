@@ -144,6 +144,9 @@ func (w *marker) run(ctx context.Context, all []ref, r people) error {
 // last is the highest number of a range that may have rows in some chunks.
 func (p *plan) last(refs []ref, r people) uint64 {
 	last := uint64(0)
+	if p.Groups != nil {
+		return min(p.Groups.last(), r.hi-1)
+	}
 	for _, ref := range refs {
 		last = max(last, uint64(p.chunk(ref).LastPerson))
 	}

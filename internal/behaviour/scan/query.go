@@ -33,6 +33,9 @@ type Query struct {
 	// Only are the people considered, after links and merges; everybody, and what nobody did, when it is nil. Others take no
 	// memory and little time. Presence considers everybody.
 	Only *behaviour.Set
+	// Groups are handed on and counted in place of people, if not nil; Only says of which people the events are then.
+	// Presence does not know them.
+	Groups *Groups
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64
 }
@@ -51,6 +54,8 @@ type Matcher struct {
 type Dictionary struct {
 	Prop   string // of the value
 	ByName bool   // the name of the event, instead
+	// ByPerson is a value of the person, instead, which all of his events have: see Give.
+	ByPerson bool
 	// Edges, ascending, give codes to ranges of numbers instead of to values: see Range. What is no number has none.
 	Edges []float64
 	// As makes of a value the one that stands for it; nil: each value stands for itself.
@@ -59,6 +64,7 @@ type Dictionary struct {
 	mu     sync.Mutex
 	codes  map[parts.Value]uint32
 	values []parts.Value
+	people []uint32 // codes by the numbers of people
 }
 
 // NewDictionary is of a prop that takes codes as they come.
@@ -73,12 +79,12 @@ func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
 		d.values = append(d.values, parts.Value{}, parts.Value{})
 	}
 	for _, v := range values {
+		if d.As != nil && !v.None() {
+			v = d.As(v)
+		}
 		if v.None() {
 			codes = append(codes, 0)
 			continue
-		}
-		if d.As != nil {
-			v = d.As(v)
 		}
 		code, ok := d.codes[v]
 		if !ok {
@@ -126,6 +132,37 @@ func (d *Dictionary) local(p *parts.Prop, memory, table []uint32) (codes, newTab
 	}
 	return codes, d.codesOf(values, table)
 }
+
+// Give says which value a person has, after links and merges. It is not to be called during a scan.
+func (d *Dictionary) Give(person uint32, v parts.Value) {
+	code := uint32(0)
+	if d.Edges == nil {
+		code = d.Code(v)
+	} else if n, ok := decimalOf(v.Text); ok && v.Kind == parts.Number {
+		code = rangeCode(rangeOf(d.decimals(), n))
+	}
+	if code == 0 {
+		return
+	}
+	if missing := int(person) + 1 - len(d.people); missing > 0 {
+		d.people = append(d.people, make([]uint32, missing)...)
+	}
+	d.people[person] = code
+}
+
+// Forget takes all people's values back. The codes stay.
+func (d *Dictionary) Forget() { clear(d.people) }
+
+// Of returns the code of the value that a person was given, 0 when there is none.
+func (d *Dictionary) Of(person uint32) uint32 {
+	if int(person) < len(d.people) {
+		return d.people[person]
+	}
+	return 0
+}
+
+// ofEvents says whether the values are those of a prop of events.
+func (d *Dictionary) ofEvents() bool { return !d.ByName && !d.ByPerson }
 
 // noNumber is no mantissa that a part has.
 const noNumber = -1 << 63
@@ -200,7 +237,7 @@ func (q *Query) plan(all []*parts.Header) *plan {
 	days := map[int32]int{}
 	for _, h := range all {
 		day := dayOf(h.MinTS)
-		if days[day]++; days[day] > 1 {
+		if days[day]++; days[day] > 1 || q.Groups != nil { // ranks order what one person did
 			p.crowded[day] = true
 		}
 	}
@@ -265,6 +302,9 @@ func (r people) has(no uint32) bool { return uint64(no) >= r.lo && uint64(no) < 
 
 // within returns the chunks that may have events of some people.
 func (p *plan) within(all []ref, r people) []ref {
+	if p.Groups != nil {
+		return all
+	}
 	var some []ref
 	for _, ref := range all {
 		c := p.chunk(ref)
@@ -298,6 +338,9 @@ func (p *plan) ranges(all []ref, least int, most int64) []people {
 	for _, r := range all {
 		last = max(last, uint64(p.chunk(r).LastPerson))
 		rows += int64(p.chunk(r).Rows)
+	}
+	if p.Groups != nil {
+		return p.groupRanges(rows, least, most)
 	}
 	for _, to := range p.identity.Canon {
 		last = max(last, uint64(to))

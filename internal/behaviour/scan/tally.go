@@ -125,9 +125,9 @@ func (w *measurer) marked(c *chunk) (rowSet, error) {
 	return out, nil
 }
 
-// asked leaves out the rows of people who are not considered, and those of nobody; nil stands for all.
+// asked leaves out the rows of people who are not considered, and those of nobody, or of no group; nil stands for all.
 func (w *measurer) asked(c *chunk, rows rowSet) (rowSet, error) {
-	if w.m.Only == nil {
+	if w.m.Only == nil && w.m.Groups == nil {
 		return rows, nil
 	}
 	persons, err := c.people()
@@ -140,7 +140,7 @@ func (w *measurer) asked(c *chunk, rows rowSet) (rowSet, error) {
 	last, asked := uint32(0), false
 	for i, no := range persons {
 		if no != last {
-			last, asked = no, no != 0 && w.m.Only.Has(no)
+			last, asked = no, no != 0 && (w.m.Groups != nil || w.m.Only.Has(no))
 		}
 		if !asked {
 			rows[i>>6] &^= 1 << (i & 63)

@@ -58,9 +58,9 @@ type outcome struct {
 }
 
 // run scans what a question needs and adds everybody whom it considers to operators of its kind, which it merges. after is called
-// with the view before it is closed: with the operator of all, and those of the cohorts that the answer is broken down by.
+// with the view before it is closed: with the operator of all, and those of the groups that the answer is broken down by.
 func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, r *resolver, fresh func() T,
-	after func(v *behaviour.View, all T, groups []T) error) (outcome, error) {
+	after func(v *behaviour.View, all T, groups *groups[T]) error) (outcome, error) {
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return outcome{}, fmt.Errorf("take a turn: %w", err)
 	}
@@ -108,7 +108,7 @@ type reading[T operator[T]] struct {
 	r       *resolver
 	query   scan.Query // that of the resolver, which may begin earlier
 	fresh   func() T
-	after   func(v *behaviour.View, all T, groups []T) error
+	after   func(v *behaviour.View, all T, groups *groups[T]) error
 	outcome outcome
 }
 
@@ -142,21 +142,33 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 	if only != nil {
 		q.Only = only
 	}
+	shown, err := o.shown(ctx, v, q)
+	if err != nil {
+		return err
+	}
 	var underWay atomic.Bool
-	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets) }
-	all, err := pass(ctx, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
+	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets, o.r.divided, shown) }
+	ok := func(p *behaviour.Person) bool {
 		if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, o.r.query.From) {
 			underWay.Store(true)
 		}
-		return !underWay.Load()
-	})
+		return !underWay.Load() && o.r.divided.wants(p, shown)
+	}
+	var ofGroups []*behaviour.Set
+	if q.Groups != nil {
+		ofGroups, sets = sets, nil
+	}
+	all, err := pass(ctx, v, q, &o.outcome, fresh, ok)
+	if err == nil && len(ofGroups) > 0 {
+		all.cohorts, err = o.cohortsOfGroups(ctx, v, ofGroups, ok)
+	}
 	switch {
 	case err != nil:
 		return err
 	case underWay.Load():
 		return errSessionUnderWay
 	}
-	return o.after(v, all.whole, all.groups)
+	return o.after(v, all.whole, all.answer())
 }
 
 // pass hands everybody of a scan to operators, whom it asks for one a worker, and merges them. Those whom ok is false of it leaves
@@ -195,37 +207,92 @@ func shared[T interface{ Merge(other T) }](ctx context.Context, v *behaviour.Vie
 	return ops[0], nil
 }
 
-// grouped is an operator of everybody and one of each cohort that the answer is broken down by.
+// grouped is an operator of everybody and one of each group that the answer is broken down by.
 type grouped[T operator[T]] struct {
-	whole  T
-	groups []T
-	sets   []*behaviour.Set // who is in each cohort
+	fresh   func() T
+	whole   T
+	cohorts []T
+	sets    []*behaviour.Set // who is in each cohort
+
+	divided *division // nil: by nothing else
+	shown   map[uint32]bool
+	values  map[uint32]T // by code; with shown, scan.Rest has those that are not
+	census  *census
 }
 
-func newGrouped[T operator[T]](fresh func() T, sets []*behaviour.Set) *grouped[T] {
-	g := &grouped[T]{whole: fresh(), sets: sets}
+func newGrouped[T operator[T]](fresh func() T, sets []*behaviour.Set, d *division, shown map[uint32]bool) *grouped[T] {
+	g := &grouped[T]{fresh: fresh, whole: fresh(), sets: sets}
 	for range sets {
-		g.groups = append(g.groups, fresh())
+		g.cohorts = append(g.cohorts, fresh())
+	}
+	if d != nil && d.only == nil && !d.other {
+		g.divided, g.shown, g.values, g.census = d, shown, map[uint32]T{}, newCensus(d)
 	}
 	return g
 }
 
-// Add adds a person, to every cohort that he is in, too.
+// Add adds a person, to every group that he is in, too.
 func (g *grouped[T]) Add(p *behaviour.Person) {
-	g.whole.Add(p)
+	if g.divided != nil {
+		g.census.Add(p)
+		code := g.divided.group(p)
+		if g.shown != nil && !g.shown[code] {
+			code = scan.Rest
+		}
+		g.of(code).Add(p)
+	}
 	for i, set := range g.sets {
 		if set.Has(p.No) {
-			g.groups[i].Add(p)
+			g.cohorts[i].Add(p)
 		}
 	}
+	g.whole.Add(p)
+}
+
+// of returns the operator of a value.
+func (g *grouped[T]) of(code uint32) T {
+	op, ok := g.values[code]
+	if !ok {
+		op = g.fresh()
+		g.values[code] = op
+	}
+	return op
 }
 
 // Merge adds what another found.
 func (g *grouped[T]) Merge(other *grouped[T]) {
 	g.whole.Merge(other.whole)
-	for i := range g.groups {
-		g.groups[i].Merge(other.groups[i])
+	for i := range g.cohorts {
+		g.cohorts[i].Merge(other.cohorts[i])
 	}
+	if g.divided == nil {
+		return
+	}
+	g.census.Merge(other.census)
+	for code, op := range other.values {
+		g.of(code).Merge(op)
+	}
+}
+
+// answer returns the groups as an answer has them.
+func (g *grouped[T]) answer() *groups[T] {
+	if g.divided == nil {
+		return &groups[T]{list: g.cohorts}
+	}
+	out := &groups[T]{rest: g.fresh()}
+	top, others := g.census.shown()
+	out.others = len(others)
+	for _, value := range top {
+		out.list, out.values = append(out.list, g.of(value.Value)), append(out.values, value.Value)
+	}
+	if g.shown != nil {
+		out.rest = g.of(scan.Rest)
+		return out
+	}
+	for _, value := range others {
+		out.rest.Merge(g.of(value.Value))
+	}
+	return out
 }
 
 // cutRight says whether a person's sessions that reach from or more are what they would be had all his events been read, and not

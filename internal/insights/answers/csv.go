@@ -9,17 +9,29 @@ import (
 )
 
 // peopleCSV writes people as CSV, one a line: the columns user_id and anonymous_id, one of which is empty, and others.
-type peopleCSV struct{ *csv.Writer }
+type peopleCSV struct {
+	*csv.Writer
+	groups bool // groups are written instead, by group_key
+}
+
+func newGroupsCSV(to io.Writer, others ...string) peopleCSV {
+	out := peopleCSV{csv.NewWriter(to), true}
+	_ = out.Write(append([]string{"group_key"}, others...))
+	return out
+}
 
 func newPeopleCSV(to io.Writer, others ...string) peopleCSV {
-	out := peopleCSV{csv.NewWriter(to)}
+	out := peopleCSV{csv.NewWriter(to), false}
 	_ = out.Write(append([]string{"user_id", "anonymous_id"}, others...)) // the writer keeps its error for flush
 	return out
 }
 
 func (c peopleCSV) write(k behaviour.PersonKey, others ...string) error {
 	ids := []string{k.Key, ""}
-	if k.Kind == behaviour.Anonymous {
+	switch {
+	case c.groups:
+		ids = []string{k.Key}
+	case k.Kind == behaviour.Anonymous:
 		ids = []string{"", k.Key}
 	}
 	if err := c.Write(append(ids, others...)); err != nil {

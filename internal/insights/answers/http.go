@@ -35,7 +35,7 @@ type ask struct {
 	project uuid.UUID
 	began   time.Time
 	scope   scope
-	who     *audience
+	of      *resolver // that knows whom the question considers; nil: everybody
 	outcome outcome
 }
 
@@ -62,7 +62,7 @@ func (a *ask) meta(now time.Time, in query.Range, definition string, incomplete 
 		source = api.InsightSourceEvents
 	}
 	return api.InsightMeta{
-		Exact: true, Definition: definition + a.who.words(), Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
+		Exact: true, Definition: definition + a.of.words(), Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
 		From: a.scope.time(in.From), To: a.scope.time(in.To), IncompleteFrom: incomplete, Source: source,
 		Scanned: a.outcome.scanned, TookMs: float64(now.Sub(a.began).Microseconds()) / 1000,
 	}

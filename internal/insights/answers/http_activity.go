@@ -19,9 +19,10 @@ func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, erro
 	r := a.resolver(at)
 	l := &lifecycleAsk{resolver: r}
 	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &l.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	r.countGroups(v.CountGroups)
+	r.audience(a, &l.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, l.scope.Range), v.IncludeBots)
 	l.question = activity.LifecycleQuestion{Active: r.active(v.Event, v.CustomEvent), AsOf: l.scope.asOf}
-	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, 1) {
+	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, r.lines()) {
 		l.question.Cut(c, l.scope.Range)
 		within(&r.query, l.question.Reads())
 	}
@@ -50,13 +51,16 @@ func (a *API) AskLifecycle(ctx context.Context, request api.AskLifecycleRequestO
 		return nil, err
 	}
 	var out api.AskLifecycle200JSONResponse
-	begun.scope, begun.who = l.scope, l.who
+	begun.scope, begun.of = l.scope, l.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, l.resolver, func() *activity.Lifecycle { return activity.NewLifecycle(l.question) },
-		func(_ *behaviour.View, all *activity.Lifecycle, groups []*activity.Lifecycle) error {
+		func(_ *behaviour.View, all *activity.Lifecycle, groups *groups[*activity.Lifecycle]) error {
 			out.Rows = l.rows(all.Answer())
-			for i, g := range groups {
-				value, cohort := l.who.group(i)
+			for i, g := range groups.list {
+				value, cohort := l.group(groups.values, i)
 				out.Groups = append(out.Groups, api.LifecycleGroup{Value: value, Cohort: cohort, Rows: l.rows(g.Answer())})
+			}
+			if groups.others > 0 {
+				out.Other = &api.LifecycleOther{Values: int64(groups.others), Rows: l.rows(groups.rest.Answer())}
 			}
 			return nil
 		})
@@ -76,14 +80,6 @@ func (l *lifecycleAsk) rows(in []activity.LifecycleRow) []api.LifecycleRow {
 	return out
 }
 
-// cohortsOf are the cohorts that an answer is broken down by.
-func cohortsOf(b *api.CohortBreakdown) []string {
-	if b == nil {
-		return nil
-	}
-	return b.Cohorts
-}
-
 // whole is the range of the periods between bounds.
 func whole(bounds []int64) query.Range {
 	return query.Range{From: bounds[0], To: bounds[len(bounds)-1]}
@@ -99,9 +95,10 @@ func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, e
 	r := a.resolver(at)
 	s := &stickinessAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &s.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	r.countGroups(v.CountGroups)
+	r.audience(a, &s.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, s.scope.Range), v.IncludeBots)
 	s.question = activity.StickinessQuestion{Active: r.active(v.Event, v.CustomEvent)}
-	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, 1) {
+	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, r.lines()) {
 		s.question.Cut(c, s.scope.Range)
 		within(&r.query, s.question.Reads())
 	}
@@ -124,17 +121,22 @@ func (a *API) AskStickiness(ctx context.Context, request api.AskStickinessReques
 		return nil, err
 	}
 	var out api.AskStickiness200JSONResponse
-	begun.scope, begun.who = s.scope, s.who
+	begun.scope, begun.of = s.scope, s.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, s.resolver, func() *activity.Stickiness { return activity.NewStickiness(s.question) },
-		func(_ *behaviour.View, all *activity.Stickiness, groups []*activity.Stickiness) error {
+		func(_ *behaviour.View, all *activity.Stickiness, groups *groups[*activity.Stickiness]) error {
 			answer := all.Answer()
 			out.Periods, out.People = int32(answer.Periods), int64(answer.People)
 			out.Exactly, out.AtLeast = int64s(answer.Exactly), int64s(answer.AtLeast)
-			for i, g := range groups {
+			for i, g := range groups.list {
 				answer := g.Answer()
-				value, cohort := s.who.group(i)
+				value, cohort := s.group(groups.values, i)
 				out.Groups = append(out.Groups, api.StickinessGroup{Value: value, Cohort: cohort, People: int64(answer.People),
 					Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast)})
+			}
+			if groups.others > 0 {
+				answer := groups.rest.Answer()
+				out.Other = &api.StickinessOther{Values: int64(groups.others), People: int64(answer.People),
+					Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast)}
 			}
 			return nil
 		})
@@ -155,10 +157,11 @@ func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
 	r := a.resolver(at)
 	u := &uniquesAsk{resolver: r}
 	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &u.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	r.countGroups(v.CountGroups)
+	r.audience(a, &u.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, u.scope.Range), v.IncludeBots)
 	u.question = activity.UniquesQuestion{Active: r.active(v.Event, v.CustomEvent), Range: u.scope.Range}
 	if v.Bucket != nil {
-		if c := u.scope.calendar(string(*v.Bucket), ""); r.periods(c, u.scope.Range, 1) {
+		if c := u.scope.calendar(string(*v.Bucket), ""); r.periods(c, u.scope.Range, r.lines()) {
 			u.question.Bounds = c.Bounds(u.scope.Range)
 		}
 	}
@@ -182,15 +185,19 @@ func (a *API) AskUniques(ctx context.Context, request api.AskUniquesRequestObjec
 		return nil, err
 	}
 	var out api.AskUniques200JSONResponse
-	begun.scope, begun.who = u.scope, u.who
+	begun.scope, begun.of = u.scope, u.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, u.resolver, func() *activity.Uniques { return activity.NewUniques(u.question) },
-		func(_ *behaviour.View, all *activity.Uniques, groups []*activity.Uniques) error {
+		func(_ *behaviour.View, all *activity.Uniques, groups *groups[*activity.Uniques]) error {
 			out.Total, out.Series = u.series(all)
-			for i, g := range groups {
-				value, cohort := u.who.group(i)
+			for i, g := range groups.list {
+				value, cohort := u.group(groups.values, i)
 				group := api.UniquesGroup{Value: value, Cohort: cohort}
 				group.Total, group.Series = u.series(g)
 				out.Groups = append(out.Groups, group)
+			}
+			if groups.others > 0 {
+				out.Other = &api.UniquesOther{Values: int64(groups.others)}
+				out.Other.Total, out.Other.Series = u.series(groups.rest)
 			}
 			return nil
 		})

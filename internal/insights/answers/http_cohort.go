@@ -13,6 +13,7 @@ import (
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/behaviour/scan"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/insights/cohorts"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
@@ -107,15 +108,37 @@ func (a *audience) group(i int) (api.GroupValue, *string) {
 	return jsonOf(parts.Value{Kind: parts.String, Text: a.groups[i].ID.String()}), &a.groups[i].Name
 }
 
-// by reads by what an answer is broken down: a property, or cohorts.
-func (r *resolver) by(prop *string, cohorts *api.CohortRefs) (byProp bool, groups []string) {
+// grouping is by what an answer is broken down.
+type grouping struct {
+	by      bool // a property of events or of profiles
+	column  int  // of it
+	values  *scan.Dictionary
+	label   string
+	profile bool
+	cohorts []string
+}
+
+// by reads by what an answer is broken down: a property of events or of profiles, or cohorts.
+func (r *resolver) by(prop, profile *string, cohorts *api.CohortRefs) (g grouping) {
 	switch {
-	case prop == nil && cohorts == nil:
-		r.refuse("breakdown", contract.CodeRequired, "needs prop or cohorts")
+	case prop == nil && profile == nil && cohorts == nil:
+		r.refuse("breakdown", contract.CodeRequired, "needs prop, profile or cohorts")
+	case prop != nil && profile != nil:
+		r.refuse("breakdown/profile", query.CodeConflict, "cannot be combined with prop")
 	case prop != nil && cohorts != nil:
-		r.refuse("breakdown/cohorts", "conflict", "cannot be combined with prop")
+		r.refuse("breakdown/cohorts", query.CodeConflict, "cannot be combined with prop")
+	case profile != nil && cohorts != nil:
+		r.refuse("breakdown/cohorts", query.CodeConflict, "cannot be combined with profile")
+	case prop != nil:
+		g = grouping{by: true, label: *prop}
+		g.column, g.values = r.column(*prop)
+	case profile != nil:
+		g = grouping{by: true, label: *profile, profile: true}
+		g.column, g.values = r.profile(*profile)
+	default:
+		g.cohorts = *cohorts
 	}
-	return prop != nil, value(cohorts)
+	return g
 }
 
 // in reads the clause that somebody is in a saved cohort, which is named by its id or its name.
@@ -334,7 +357,9 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 func (c *cohortAsk) members(ctx context.Context, a *API, begun *ask, then func(v *behaviour.View, found *behaviour.Set) error) (err error) {
 	begun.scope = scope{tz: "UTC", loc: utc, week: time.Monday, asOf: c.asOf}
 	begun.outcome, err = run(ctx, a.s, begun.project, c.resolver, func() *cohorts.Cohort { return cohorts.New(c.question) },
-		func(v *behaviour.View, op *cohorts.Cohort, _ []*cohorts.Cohort) error { return then(v, op.Answer()) })
+		func(v *behaviour.View, op *cohorts.Cohort, _ *groups[*cohorts.Cohort]) error {
+			return then(v, op.Answer())
+		})
 	return err
 }
 

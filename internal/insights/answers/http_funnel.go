@@ -25,6 +25,7 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 	r := a.resolver(at)
 	f := &funnelAsk{resolver: r}
 	f.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	var groups []string
 	q := &f.question
 	q.Range, q.AsOf, q.Window = f.scope.Range, f.scope.asOf, or(v.WindowSeconds, 7*24*3600)*query.Second
@@ -119,17 +120,23 @@ func (f *funnelAsk) exclusion(i int, v *api.FunnelExclusion, q *funnel.Question)
 }
 
 func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) (*funnel.Breakdown, []string) {
-	byProp, groups := f.by(v.Prop, v.Cohorts)
-	if !byProp {
-		if v.Step != nil {
-			f.refuse("breakdown/step", "conflict", "is only allowed with prop")
-		}
-		return nil, groups
+	g := f.by(v.Prop, v.Profile, v.Cohorts)
+	if v.Prop == nil && v.Step != nil {
+		f.refuse("breakdown/step", "conflict", "is only allowed with prop")
 	}
-	column, values := f.column(*v.Prop)
-	f.values = values
-	b := &funnel.Breakdown{Column: column, Top: int(or(v.Top, 10)), Compare: compareValues(values), Label: *v.Prop}
-	b.Attribution = map[string]funnel.Attribution{"last": funnel.LastValue, "step": funnel.StepValue}[string(value(v.Attribution))]
+	if !g.by {
+		return nil, g.cohorts
+	}
+	f.values = g.values
+	attribution := value(v.Attribution)
+	b := &funnel.Breakdown{Column: g.column, Top: int(or(v.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
+	if g.profile {
+		if attribution != "" && attribution != api.AttributionFirst {
+			f.refuse("breakdown/attribution", "conflict", "is only allowed with prop: a person has one value at all steps")
+		}
+		return b, nil
+	}
+	b.Attribution = map[string]funnel.Attribution{"last": funnel.LastValue, "step": funnel.StepValue}[string(attribution)]
 	switch {
 	case b.Attribution != funnel.StepValue && v.Step != nil:
 		f.refuse("breakdown/step", "conflict", "is only allowed with attribution step")
@@ -142,7 +149,7 @@ func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) (*funn
 	case v.Step != nil:
 		b.Step = int(*v.Step) - 1
 	}
-	return b, groups
+	return b, nil
 }
 
 // AskFunnel serves POST /v1/insights/funnel.
@@ -160,12 +167,12 @@ func (a *API) AskFunnel(ctx context.Context, request api.AskFunnelRequestObject)
 		return nil, err
 	}
 	var out api.AskFunnel200JSONResponse
-	begun.scope, begun.who = f.scope, f.who
+	begun.scope, begun.of = f.scope, f.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, f.resolver, func() *funnel.Funnel { return funnel.New(f.question) },
-		func(_ *behaviour.View, all *funnel.Funnel, groups []*funnel.Funnel) error {
+		func(_ *behaviour.View, all *funnel.Funnel, groups *groups[*funnel.Funnel]) error {
 			answer := all.Answer()
 			out = api.AskFunnel200JSONResponse(f.answer(&answer))
-			for i, g := range groups {
+			for i, g := range groups.list {
 				answer := g.Answer()
 				group := f.group(&answer.Result)
 				group.Value, group.Cohort = f.who.group(i)

@@ -97,7 +97,7 @@ type listing struct {
 func (a *API) list(ctx context.Context, begun *ask, l *listing) (page api.PeoplePage, err error) {
 	c := l.cohort
 	begun.outcome, err = run(ctx, a.s, l.project, c.resolver, func() *members { return &members{Cohort: cohorts.New(c.question)} },
-		func(v *behaviour.View, op *members, _ []*members) error {
+		func(v *behaviour.View, op *members, _ *groups[*members]) error {
 			r, found := c.profiles.reader, op.Answer()
 			if l.search != "" {
 				matching, err := r.Search(ctx, l.search)

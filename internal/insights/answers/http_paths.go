@@ -28,7 +28,8 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
 	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &p.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
+	r.countGroups(v.CountGroups)
+	r.audience(a, &p.scope, v.People, "breakdown/cohorts", r.division(v.Breakdown, p.scope.Range), v.IncludeBots)
 	prop := value(v.NodeProp)
 	if prop == "" {
 		p.column, p.nodes = r.names()
@@ -110,16 +111,21 @@ func (a *API) AskPaths(ctx context.Context, request api.AskPathsRequestObject) (
 		return nil, err
 	}
 	var out api.AskPaths200JSONResponse
-	begun.scope, begun.who = p.scope, p.who
+	begun.scope, begun.of = p.scope, p.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, p.resolver, p.fresh(nil),
-		func(_ *behaviour.View, all *pathsOperator, groups []*pathsOperator) error {
+		func(_ *behaviour.View, all *pathsOperator, groups *groups[*pathsOperator]) error {
 			answer := all.Answer()
 			out = api.AskPaths200JSONResponse(p.answer(&answer))
-			for i, g := range groups {
+			for i, g := range groups.list {
 				answer := g.Answer()
 				of := p.answer(&answer)
-				value, cohort := p.who.group(i)
+				value, cohort := p.group(groups.values, i)
 				out.Groups = append(out.Groups, api.PathsGroup{Value: value, Cohort: cohort, Paths: of.Paths, Longer: of.Longer, Steps: of.Steps, Links: of.Links})
+			}
+			if groups.others > 0 {
+				answer := groups.rest.Answer()
+				of := p.answer(&answer)
+				out.Other = &api.PathsOther{Values: int64(groups.others), Paths: of.Paths, Longer: of.Longer, Steps: of.Steps, Links: of.Links}
 			}
 			return nil
 		})

@@ -21,6 +21,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/activity"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
 	"github.com/bahagh/nimbus/internal/insights/paths"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/retention"
 	"github.com/bahagh/nimbus/internal/insights/sessions"
 )
@@ -81,6 +82,9 @@ func (a *API) ExportPeople(ctx context.Context, request api.ExportPeopleRequestO
 	}
 	var text bytes.Buffer
 	out := newPeopleCSV(&text, "ts")
+	if b.page.groups != nil {
+		out = newGroupsCSV(&text, "ts")
+	}
 	for _, p := range b.people {
 		if err := out.write(p.key, begun.scope.time(p.At).Format(time.RFC3339Nano)); err != nil {
 			return nil, err
@@ -98,6 +102,9 @@ func (a *API) Behind(ctx context.Context, project uuid.UUID, v *api.Behind, most
 	b := &behind{API: a, ask: begun, in: "/behind", at: &v.At, page: &page{limit: math.MaxInt32}}
 	if err := b.find(ctx, &v.Question); err != nil {
 		return nil, err
+	}
+	if b.page.groups != nil {
+		return nil, problem.Field(contract.InBody, b.in+"/question/count_groups", query.CodeConflict, "counts groups, and a cohort is of people")
 	}
 	keys := make([]behaviour.PersonKey, 0, len(b.people))
 	for _, p := range b.people {
@@ -157,9 +164,12 @@ func (b *behind) find(ctx context.Context, question *api.Insight) error {
 
 // again is the resolver of a question, for the coordinate.
 func (b *behind) again(of *resolver) *resolver {
-	r := &resolver{part: contract.InBody, at: b.in, query: of.query, lists: of.lists, who: of.who}
+	r := &resolver{part: contract.InBody, at: b.in, query: of.query, lists: of.lists, who: of.who, profiles: of.profiles}
 	if who := r.who; who != nil && len(who.groups) > 0 {
 		b.cohort(r)
+	}
+	if of.divided != nil {
+		r.divided = of.divided.asked(r, b.at)
 	}
 	return r
 }
@@ -189,9 +199,10 @@ func find[T collected[T]](ctx context.Context, b *behind, r *resolver, s scope, 
 	if err := b.page.isOf(s.asOf); err != nil {
 		return err
 	}
-	b.ask.scope, b.ask.who, b.definition = s, r.who, definition
+	b.page.groups = r.query.Groups
+	b.ask.scope, b.ask.of, b.definition = s, r, definition
 	var err error
-	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ []T) (err error) {
+	b.ask.outcome, err = run(ctx, b.s, b.ask.project, r, fresh, func(v *behaviour.View, op T, _ *groups[T]) (err error) {
 		members := op.People()
 		b.total = int64(len(members))
 		b.people, err = b.page.of(ctx, v, members)

@@ -170,7 +170,7 @@ func (a *API) history(named string) *history {
 // read calls after with what he did. problem.NotFound when nobody is called so.
 func (h *history) read(ctx context.Context, s *Service, project uuid.UUID, after func(*behaviour.View, *visits) error) error {
 	_, err := run(ctx, s, project, h.resolver, func() *visits { return &visits{} },
-		func(v *behaviour.View, rows *visits, _ []*visits) error { return after(v, rows) })
+		func(v *behaviour.View, rows *visits, _ *groups[*visits]) error { return after(v, rows) })
 	return err
 }
 

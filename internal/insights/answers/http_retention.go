@@ -21,6 +21,7 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 	r := a.resolver(at)
 	t := &retentionAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	q := &t.question
 	q.Periods, q.AsOf = int(or(v.Periods, 11)), t.scope.asOf
 	q.Start.Marks, q.Start.Label = r.step("start", v.Start.Event, v.Start.CustomEvent, v.Start.Filter)
@@ -30,11 +31,10 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 	q.Interval = map[string]retention.Interval{"rolling": retention.Rolling}[string(value(v.Interval))]
 	var groups []string
 	if b := v.Breakdown; b != nil {
-		var byProp bool
-		if byProp, groups = r.by(b.Prop, b.Cohorts); byProp {
-			column, values := r.column(*b.Prop)
-			t.values = values
-			q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
+		g := r.by(b.Prop, b.Profile, b.Cohorts)
+		if groups = g.cohorts; g.by {
+			t.values = g.values
+			q.Breakdown = &retention.Breakdown{Column: g.column, Top: int(or(b.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
 		}
 	}
 	r.audience(a, &t.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
@@ -61,12 +61,12 @@ func (a *API) AskRetention(ctx context.Context, request api.AskRetentionRequestO
 		return nil, err
 	}
 	var out api.AskRetention200JSONResponse
-	begun.scope, begun.who = t.scope, t.who
+	begun.scope, begun.of = t.scope, t.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, t.resolver, func() *retention.Retention { return retention.New(t.question) },
-		func(_ *behaviour.View, all *retention.Retention, groups []*retention.Retention) error {
+		func(_ *behaviour.View, all *retention.Retention, groups *groups[*retention.Retention]) error {
 			answer := all.Answer()
 			out = api.AskRetention200JSONResponse(t.answer(&answer))
-			for i, g := range groups {
+			for i, g := range groups.list {
 				answer := g.Answer()
 				value, cohort := t.who.group(i)
 				out.Groups = append(out.Groups, api.RetentionGroup{Value: value, Cohort: cohort, Rows: t.rows(&answer.Result), Average: averages(&answer.Result)})

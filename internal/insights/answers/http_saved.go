@@ -18,6 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/insights/cohorts"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/people"
 )
 
 // Clause checks a clause, when the cohorts of the project are known: see CheckClause.
@@ -127,11 +128,18 @@ func (a *API) GetCohortSize(ctx context.Context, request api.GetCohortSizeReques
 	if !c.question.Everybody() {
 		within(&c.query, cohorts.Reads(append(then, c.question.Where)).Clip(query.Range{From: 0, To: c.query.AsOf}))
 	}
+	var profiles cohorts.Profiles
+	if c.question.Everybody() && len(moments) > 0 {
+		c.before = func(ctx context.Context, v *behaviour.View, id *behaviour.Identity) (err error) {
+			profiles, err = people.ReadTimes(ctx, v, id, c.query.AsOf)
+			return err
+		}
+	}
 	out := api.GetCohortSize200JSONResponse{}
 	begun.scope = *scope
 	begun.outcome, err = run(ctx, a.s, begun.project, c.resolver, func() *sizes {
-		return &sizes{cohorts.New(c.question), cohorts.NewHistory(moments, then)}
-	}, func(_ *behaviour.View, op *sizes, _ []*sizes) error {
+		return &sizes{cohorts.New(c.question), cohorts.NewHistory(moments, then, profiles)}
+	}, func(_ *behaviour.View, op *sizes, _ *groups[*sizes]) error {
 		out.Size = int64(op.now.Answer().Len())
 		for i, n := range op.then.Sizes() {
 			out.Series = append(out.Series, api.CohortSizePoint{At: scope.time(moments[i]), Size: n})
@@ -143,7 +151,7 @@ func (a *API) GetCohortSize(ctx context.Context, request api.GetCohortSizeReques
 	}
 	definition := cohorts.Definition(&c.question)
 	if len(moments) > 0 {
-		definition += " At each moment, only what was done before it counts, and only of people who had done something; who is whom, and what profiles say, is what is known now."
+		definition += " At each moment, only what was done before it counts, of people who had done something or had a profile by then; who is whom, and what profiles say, is what is known now."
 	}
 	out.Meta = begun.meta(a.s.o.Now(), scope.Range, definition, nil)
 	return out, nil

@@ -24,17 +24,17 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 	r := a.resolver(at)
 	s := &sessionsAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	column, names := r.names()
 	s.events = names
 	s.question = sessions.Question{Range: s.scope.Range, AsOf: s.scope.asOf,
 		Ends: &sessions.Ends{Column: column, Top: shownEnds, Compare: compareValues(names), Label: "event"}}
 	var groups []string
 	if b := v.Breakdown; b != nil {
-		var byProp bool
-		if byProp, groups = r.by(b.Prop, b.Cohorts); byProp {
-			column, values := r.column(*b.Prop)
-			s.values = values
-			s.question.Breakdown = &sessions.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
+		g := r.by(b.Prop, b.Profile, b.Cohorts)
+		if groups = g.cohorts; g.by {
+			s.values = g.values
+			s.question.Breakdown = &sessions.Breakdown{Column: g.column, Top: int(or(b.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
 		}
 	}
 	r.audience(a, &s.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
@@ -63,12 +63,12 @@ func (a *API) AskSessions(ctx context.Context, request api.AskSessionsRequestObj
 		return nil, err
 	}
 	var out api.AskSessions200JSONResponse
-	begun.scope, begun.who = s.scope, s.who
+	begun.scope, begun.of = s.scope, s.resolver
 	begun.outcome, err = run(ctx, a.s, begun.project, s.resolver, func() *sessions.Sessions { return sessions.New(s.question) },
-		func(_ *behaviour.View, all *sessions.Sessions, groups []*sessions.Sessions) error {
+		func(_ *behaviour.View, all *sessions.Sessions, groups *groups[*sessions.Sessions]) error {
 			answer := all.Answer()
 			out = api.AskSessions200JSONResponse(s.answer(&answer))
-			for i, g := range groups {
+			for i, g := range groups.list {
 				answer := g.Answer()
 				group := sessionGroup(&answer.Result)
 				group.Value, group.Cohort = s.who.group(i)

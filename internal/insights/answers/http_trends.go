@@ -27,6 +27,7 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	r := a.resolver(at)
 	t := &trendsAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
+	r.countGroups(v.CountGroups)
 	t.trend = trend{in: t.scope.Range, asOf: t.scope.asOf, top: int(or(v.Top, 10)), calendar: t.scope.calendar(string(value(v.Bucket)), "1h")}
 	cohorts := t.breakdowns(v.Breakdown)
 	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
@@ -55,7 +56,7 @@ func (t *trendsAsk) line(field string, v *api.TrendsSeries) trendLine {
 	own.marked()
 	l := trendLine{query: own.query, Line: measures.Line{Label: label, Measure: measures.Measure(or(v.Measure, api.TrendsCount)), Prop: value(v.Prop),
 		FirstTime: value(v.FirstTime), Cumulative: value(v.Cumulative), Rolling: int(value(v.RollingDays))}}
-	l.query.AsOf, l.query.Filter = t.query.AsOf, t.query.Filter
+	l.query.AsOf, l.query.Filter, l.query.Groups = t.query.AsOf, t.query.Filter, t.query.Groups
 	switch {
 	case l.Measure.Numeric() && v.Prop == nil:
 		own.refuse(field+"/prop", contract.CodeRequired, "is required when measure is "+string(l.Measure)+": name the number in props to measure")
@@ -155,6 +156,7 @@ func (t *trendsAsk) breakdowns(all []api.TrendsBreakdown) (cohorts []string) {
 
 func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 	d, words := &scan.Dictionary{ByName: true}, "the name of the event"
+	byProfile := value(v.By) == api.TrendsByProfile
 	switch byName := value(v.By) == api.TrendsByName; {
 	case byName && v.Prop != nil:
 		t.refuse(field+"/prop", query.CodeConflict, "is only allowed by prop")
@@ -165,6 +167,11 @@ func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 	case !byName:
 		d, words = scan.NewDictionary(t.prop(field+"/prop", *v.Prop)), *v.Prop
 		d.As = written
+		if byProfile {
+			t.ofPeople(field + "/by")
+			t.give(d)
+			words += " of people's profiles"
+		}
 		if v.Edges != nil {
 			words = "ranges of " + words
 		}
@@ -201,7 +208,7 @@ func (a *API) AskTrends(ctx context.Context, request api.AskTrendsRequestObject)
 		return nil, err
 	}
 	var measured *tables
-	begun.scope, begun.who = t.scope, t.who
+	begun.scope, begun.of = t.scope, t.resolver
 	begun.outcome, err = a.s.inView(ctx, begun.project, t.trend.reads(), func(v *behaviour.View) (err error) {
 		measured, err = a.s.measure(ctx, v, &t.trend)
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/scan"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
@@ -23,6 +24,8 @@ type page struct {
 	asOf  int64
 	after *place // where the page before ended; nil on the first one
 	last  *place // where this one ended; nil when nobody follows
+
+	groups *scan.Groups // that are on it in place of people, by their keys: their numbers are the question's own; nil: people
 }
 
 // place is where a page ends.
@@ -89,7 +92,10 @@ func (p *page) of(ctx context.Context, v *behaviour.View, members []behaviour.Me
 	if p.limit == 0 {
 		return nil, nil
 	}
-	begin := place{AsOf: p.asOf, Stored: v.Stored()}
+	begin := place{AsOf: p.asOf}
+	if p.groups == nil {
+		begin.Stored = v.Stored()
+	}
 	if p.after != nil {
 		begin = *p.after
 	}
@@ -101,13 +107,13 @@ func (p *page) of(ctx context.Context, v *behaviour.View, members []behaviour.Me
 	case p.after != nil:
 		low = following(low, begin.Nth, func(m *behaviour.Member) int { return cmp.Or(cmp.Compare(m.No, begin.No), cmp.Compare(m.At, begin.At)) })
 	}
-	shown, err := nameAll(ctx, v, low[:min(len(low), p.limit)])
+	shown, err := p.nameAll(ctx, v, low[:min(len(low), p.limit)])
 	if err != nil {
 		return nil, err
 	}
 	left := len(low) - len(shown) + len(high)
 	if len(shown) < p.limit && len(high) > 0 {
-		later, err := nameAll(ctx, v, high)
+		later, err := p.nameAll(ctx, v, high)
 		if err != nil {
 			return nil, err
 		}
@@ -155,6 +161,14 @@ func (b *place) then(shown []named) *place {
 		out.Nth += b.Nth
 	}
 	return out
+}
+
+// nameAll returns what events call those on the page.
+func (p *page) nameAll(ctx context.Context, v *behaviour.View, members []behaviour.Member) ([]named, error) {
+	if p.groups != nil {
+		return groupKeys(p.groups, members), nil
+	}
+	return nameAll(ctx, v, members)
 }
 
 // nameAll returns what events call people.

@@ -11,11 +11,12 @@ import (
 	"github.com/bahagh/nimbus/internal/people"
 )
 
-// profileClauses are the clauses of a question that are about profiles.
+// profileClauses are the clauses and the breakdowns of a question that are about profiles.
 type profileClauses struct {
 	all   behaviour.Set // who has a profile; filled with the others
 	names []string      // of the properties that the clauses read
 	list  []*profileClause
+	given []*scan.Dictionary        // of breakdowns, which are given the values
 	made  map[string]*profileClause // by filter: the size of a cohort over time asks the same at each moment
 
 	reader *people.Reader // of the view that the sets were filled from
@@ -58,7 +59,16 @@ func (c *profileClauses) make(filter *scan.Filter) *profileClause {
 	return clause
 }
 
-// fill finds who is in the sets, as of a moment.
+// give has people's values of a property given to a dictionary.
+func (r *resolver) give(d *scan.Dictionary) {
+	if r.profiles == nil {
+		r.profiles = &profileClauses{}
+	}
+	d.ByPerson = true
+	r.profiles.given, r.profiles.names = append(r.profiles.given, d), append(r.profiles.names, d.Prop)
+}
+
+// fill finds who is in the sets, and gives the dictionaries people's values, as of a moment.
 func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behaviour.Identity, asOf int64) error {
 	r, err := people.NewReader(ctx, v, id, asOf)
 	if err != nil {
@@ -70,11 +80,17 @@ func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behavi
 		at[name] = i
 	}
 	c.all = behaviour.Set{}
+	for _, d := range c.given {
+		d.Forget()
+	}
 	for _, clause := range c.list {
 		clause.set = behaviour.Set{}
 	}
 	return r.Each(ctx, c.names, func(person uint32, values []parts.Value) {
 		c.all.Add(person)
+		for _, d := range c.given {
+			d.Give(person, values[at[d.Prop]])
+		}
 		for _, clause := range c.list {
 			if clause.fits(func(prop string) parts.Value { return values[at[prop]] }) != clause.empty {
 				clause.set.Add(person)

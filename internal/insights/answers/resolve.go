@@ -31,17 +31,18 @@ const (
 
 // resolver turns a question into a scan, and collects what is wrong with it.
 type resolver struct {
-	part  string // of the request that has the question
-	at    string // pointer of the question
-	pin   *pin   // what is refused is refused there
-	home  query.Home
-	query scan.Query
-	named map[string]bool // events that the conditions name
-	any   bool            // a condition fits events of any name
-	marks map[string]uint64
-	cols  map[string]int
-	lists map[uuid.UUID]*behaviour.Set // of fixed cohorts that the clauses name
-	who   *audience                    // nil: everybody
+	part    string // of the request that has the question
+	at      string // pointer of the question
+	pin     *pin   // what is refused is refused there
+	home    query.Home
+	query   scan.Query
+	named   map[string]bool // events that the conditions name
+	any     bool            // a condition fits events of any name
+	marks   map[string]uint64
+	cols    map[string]int
+	lists   map[uuid.UUID]*behaviour.Set // of fixed cohorts that the clauses name
+	who     *audience                    // nil: everybody
+	divided *division                    // by a profile's property; nil: not
 
 	profiles *profileClauses // nil: none
 
@@ -213,6 +214,18 @@ func (r *resolver) member(field string, path events.Path) string {
 	return path[0].Member
 }
 
+// profile returns the index of the value column with a property of people's profiles, and its dictionary.
+func (r *resolver) profile(path string) (int, *scan.Dictionary) {
+	r.ofPeople("breakdown/profile")
+	p, _ := events.ParsePath(path)
+	prop := r.member("breakdown/profile", p)
+	return r.value("r"+prop, func() *scan.Dictionary {
+		d := scan.NewDictionary(prop)
+		r.give(d)
+		return d
+	})
+}
+
 // names returns the index of the value column with the names of events, and its dictionary.
 func (r *resolver) names() (int, *scan.Dictionary) {
 	return r.value("n", func() *scan.Dictionary { return &scan.Dictionary{ByName: true} })
@@ -242,5 +255,7 @@ func (r *resolver) marked() {
 
 // sessions makes the scan count sessions: it reads back to where they are certain.
 func (r *resolver) sessions() {
-	r.query.Sessions, r.query.SessionProp = true, sessionProp
+	if r.query.Sessions = true; r.query.Groups == nil { // the client's sessions are one person's
+		r.query.SessionProp = sessionProp
+	}
 }

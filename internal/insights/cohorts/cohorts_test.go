@@ -1,6 +1,8 @@
 package cohorts_test
 
 import (
+	"iter"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -182,6 +184,16 @@ func TestSetsAreForWhomEachClauseHolds(t *testing.T) {
 	}
 }
 
+// since is since when people have a profile.
+type since map[uint32]int64
+
+func (s since) Had(no uint32, at int64) bool {
+	from, ok := s[no]
+	return ok && from < at
+}
+
+func (s since) All() iter.Seq[uint32] { return maps.Keys(s) }
+
 // A cohort that reads only what it looks at has the same people, and the sizes at all moments are those of cohorts as of them.
 func TestAHistoryHasTheSizeOfEachMoment(t *testing.T) {
 	t.Parallel()
@@ -189,24 +201,31 @@ func TestAHistoryHasTheSizeOfEachMoment(t *testing.T) {
 	for round := range rounds {
 		rows, moments := stream(r), []int64{r.Int64N(10), 10 + r.Int64N(10), 40}
 		where := []cohorts.Clause{clause(r, 2), clause(r, 2), clause(r, 2)}
-		halves := [2]*cohorts.History{cohorts.NewHistory(moments, where), cohorts.NewHistory(moments, where)}
+		profiles := since{}
+		for no := range uint32(known) {
+			if r.IntN(2) == 0 {
+				profiles[no] = r.Int64N(30)
+			}
+		}
+		halves := [2]*cohorts.History{cohorts.NewHistory(moments, where, profiles), cohorts.NewHistory(moments, where, profiles)}
 		for no, rows := range rows {
 			halves[no%2].Add(&behaviour.Person{No: no, Rows: rows})
 		}
 		halves[0].Merge(halves[1])
+		sizes := halves[0].Sizes()
 		for i, moment := range moments {
 			want := int64(0)
-			for no, rows := range rows {
-				before := slices.DeleteFunc(slices.Clone(rows), func(r behaviour.Row) bool { return r.TS >= moment })
-				if len(before) > 0 && holds(&where[i], no, before) {
+			for no := range uint32(known) {
+				before := slices.DeleteFunc(slices.Clone(rows[no]), func(r behaviour.Row) bool { return r.TS >= moment })
+				if (len(before) > 0 || profiles.Had(no, moment)) && holds(&where[i], no, before) {
 					want++
 				}
 			}
-			if got := halves[0].Sizes()[i]; got != want {
+			if got := sizes[i]; got != want {
 				t.Fatalf("round %d: %d people at %d, want %d", round, got, moment, want)
 			}
 		}
-		q := cohorts.Question{Where: where[2]}
+		q := cohorts.Question{Where: where[2], Profiles: behaviour.NewSet(slices.Collect(profiles.All())...)}
 		of := cohorts.New(q)
 		for no, rows := range rows {
 			in := slices.DeleteFunc(slices.Clone(rows), func(r behaviour.Row) bool { return !q.Everybody() && !q.Reads().Has(r.TS) })
@@ -214,8 +233,8 @@ func TestAHistoryHasTheSizeOfEachMoment(t *testing.T) {
 				of.Add(&behaviour.Person{No: no, Rows: in})
 			}
 		}
-		if got := int64(of.Answer().Len()); got != halves[0].Sizes()[2] {
-			t.Fatalf("round %d: %d people in %+v, want %d", round, got, where[2], halves[0].Sizes()[2])
+		if got := int64(of.Answer().Len()); got != sizes[2] { // all profiles began before the last moment
+			t.Fatalf("round %d: %d people in %+v, want %d", round, got, where[2], sizes[2])
 		}
 	}
 }

@@ -40,7 +40,7 @@ func Definition(q *Question) string {
 	}
 	b.WriteString("; " + q.counting())
 	if q.Breakdown != nil {
-		b.WriteString(", split by " + q.Breakdown.Label + " at " + q.attributed())
+		b.WriteString(", split by " + q.Breakdown.Label + " " + q.attributed())
 	}
 	return b.String() + "."
 }
@@ -63,12 +63,14 @@ func (q *Question) counting() string {
 }
 
 func (q *Question) attributed() string {
-	switch q.Breakdown.Attribution {
-	case StepValue:
-		return q.Steps[q.Breakdown.Step].Label
-	case LastValue:
-		return "the last step that has it"
+	switch {
+	case q.Breakdown.Profile:
+		return "of the person's profile"
+	case q.Breakdown.Attribution == StepValue:
+		return "at " + q.Steps[q.Breakdown.Step].Label
+	case q.Breakdown.Attribution == LastValue:
+		return "at the last step that has it"
 	default:
-		return "the first step that has it"
+		return "at the first step that has it"
 	}
 }

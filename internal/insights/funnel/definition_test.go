@@ -29,6 +29,8 @@ func TestDefinitionSaysWhatIsCounted(t *testing.T) {
 				"each attempt counts, and the next begins after it ended, split by plan at the last step that has it."},
 		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Label: "plan", Attribution: StepValue}},
 			"People who did Sign up; each person counts once, by the attempt that came furthest, split by plan at Sign up."},
+		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Label: "plan", Profile: true}},
+			"People who did Sign up; each person counts once, by the attempt that came furthest, split by plan of the person's profile."},
 	} {
 		if got := Definition(&c.q); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)

@@ -78,6 +78,7 @@ type Breakdown struct {
 	Top         int
 	Compare     behaviour.Compare
 	Label       string
+	Profile     bool // the values are those of a property of people's profiles
 }
 
 // Question is a funnel, resolved: conditions are bits of marks, properties are value columns, times are microseconds.

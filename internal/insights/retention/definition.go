@@ -28,7 +28,12 @@ func Definition(q *Question) string {
 		b.WriteString("in " + nth)
 	}
 	if q.Breakdown != nil {
-		b.WriteString(", split by " + q.Breakdown.Label + " at their start")
+		b.WriteString(", split by " + q.Breakdown.Label)
+		if q.Breakdown.Profile {
+			b.WriteString(" of their profiles")
+		} else {
+			b.WriteString(" at their start")
+		}
 	}
 	return b.String() + "; averages are of all people whose span is over."
 }

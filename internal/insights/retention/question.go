@@ -50,6 +50,7 @@ type Breakdown struct {
 	Top     int
 	Compare behaviour.Compare
 	Label   string
+	Profile bool // the values are those of a property of people's profiles
 }
 
 // Question is a retention, resolved. Times are microseconds.

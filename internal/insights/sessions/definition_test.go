@@ -15,4 +15,8 @@ func TestDefinitionSaysWhatIsCounted(t *testing.T) {
 	if !strings.HasSuffix(got, want) {
 		t.Errorf("%q does not end with %q", got, want)
 	}
+	got = sessions.Definition(&sessions.Question{Breakdown: &sessions.Breakdown{Label: "plan", Profile: true}})
+	if !strings.HasSuffix(got, "; split by plan of the person's profile.") {
+		t.Errorf("%q does not say whose plan it is", got)
+	}
 }

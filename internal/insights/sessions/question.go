@@ -16,6 +16,7 @@ type Breakdown struct {
 	Top     int
 	Compare behaviour.Compare
 	Label   string
+	Profile bool // the values are those of a property of people's profiles
 }
 
 // Ends counts where sessions begin and end, by the values of one column.

@@ -2257,6 +2257,15 @@ export const CountOf = {
 export type CountOf = typeof CountOf[keyof typeof CountOf];
 
 /**
+ * A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
+ * did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
+ * `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
+ * and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+ *
+ */
+export type CountGroups = string;
+
+/**
  * A custom event of the project, in place of `event`.
  */
 export type CustomEventId = string;
@@ -2305,13 +2314,16 @@ export type FunnelExclusion = {
 };
 
 /**
- * By a property, or by cohorts.
+ * By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+ * `as_of`; people whose profile has no such property, or who have none, are the group of null.
+ *
  */
 export type FunnelBreakdown = {
     prop?: PropName;
+    profile?: PropName;
     cohorts?: CohortRefs;
     /**
-     * The first or last value among the steps, or that of one step.
+     * The first or last value among the steps, or that of one step. Only of `prop`.
      */
     attribution?: 'first' | 'last' | 'step';
     /**
@@ -2322,10 +2334,13 @@ export type FunnelBreakdown = {
 };
 
 /**
- * By a property, or by cohorts.
+ * By a property of the events (`prop`), by one of people's profiles (`profile`), or by cohorts. Profiles are as of
+ * `as_of`; people whose profile has no such property, or who have none, are the group of null.
+ *
  */
 export type InsightBreakdown = {
     prop?: PropName;
+    profile?: PropName;
     cohorts?: CohortRefs;
     top?: TopGroups;
 };
@@ -2438,10 +2453,13 @@ export type TrendsFormula = {
 };
 
 /**
- * By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
+ * By a value in props, which `prop` names, by the name of the event, by a value in people's profiles, which `prop` names
+ * then, or by saved `cohorts`, then without another breakdown. Events of nobody, and of people whose profile has no such
+ * value, are in the group without a value.
+ *
  */
 export type TrendsBreakdown = {
-    by?: 'prop' | 'name' | 'cohorts';
+    by?: 'prop' | 'name' | 'profile' | 'cohorts';
     prop?: PropName;
     /**
      * Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
@@ -2450,8 +2468,15 @@ export type TrendsBreakdown = {
     cohorts?: CohortRefs;
 };
 
-export type CohortBreakdown = {
-    cohorts: CohortRefs;
+/**
+ * By a property of people's profiles (`profile`), or by cohorts. Profiles are as of `as_of`; people whose profile has no
+ * such property, or who have none, are the group of null.
+ *
+ */
+export type PeopleBreakdown = {
+    profile?: PropName;
+    cohorts?: CohortRefs;
+    top?: TopGroups;
 };
 
 /**
@@ -2508,6 +2533,7 @@ export type FunnelQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -2549,6 +2575,7 @@ export type RetentionQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -2588,7 +2615,8 @@ export type LifecycleQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2623,7 +2651,8 @@ export type StickinessQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2660,6 +2689,7 @@ export type TrendsQuestion = {
     bucket?: Bucket;
     week_start?: WeekStart;
     people?: CohortClause;
+    count_groups?: CountGroups;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2697,7 +2727,8 @@ export type UniquesQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2732,7 +2763,8 @@ export type PathsQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -2789,6 +2821,7 @@ export type SessionsQuestion = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -2812,6 +2845,7 @@ export type FunnelInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     steps: Array<FunnelStep>;
     /**
      * An attempt may take so long, in seconds: 7 days by default, 366 at most.
@@ -2846,6 +2880,7 @@ export type RetentionInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     start: Step;
     return: Step;
     cohort?: 'first_time' | 'recurring';
@@ -2878,7 +2913,8 @@ export type LifecycleInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2906,7 +2942,8 @@ export type StickinessInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2936,6 +2973,7 @@ export type TrendsInsight = {
     bucket?: Bucket;
     week_start?: WeekStart;
     people?: CohortClause;
+    count_groups?: CountGroups;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2966,7 +3004,8 @@ export type UniquesInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     /**
      * The name of the event; any event when absent.
      */
@@ -2994,7 +3033,8 @@ export type PathsInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
-    breakdown?: CohortBreakdown;
+    count_groups?: CountGroups;
+    breakdown?: PeopleBreakdown;
     start?: Anchor;
     end?: Anchor;
     depth?: number;
@@ -3044,6 +3084,7 @@ export type SessionsInsight = {
     filter?: MetricsFilter;
     include_bots?: IncludeBots;
     people?: CohortClause;
+    count_groups?: CountGroups;
     breakdown?: InsightBreakdown;
     bucket?: Period;
     week_start?: WeekStart;
@@ -3430,9 +3471,10 @@ export type RetentionOther = {
 export type LifecycleAnswer = {
     rows: Array<LifecycleRow>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<LifecycleGroup>;
+    other?: LifecycleOther;
     meta: InsightMeta;
 };
 
@@ -3441,6 +3483,17 @@ export type LifecycleGroup = {
     cohort?: CohortOfGroup;
     rows: Array<LifecycleRow>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type LifecycleOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    rows: Array<LifecycleRow>;
+} | null;
 
 export type LifecycleRow = {
     start: string;
@@ -3457,9 +3510,10 @@ export type StickinessAnswer = {
     exactly: Array<number>;
     at_least: Array<number>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<StickinessGroup>;
+    other?: StickinessOther;
     meta: InsightMeta;
 };
 
@@ -3526,13 +3580,27 @@ export type StickinessGroup = {
     at_least: Array<number>;
 };
 
+/**
+ * The people of the values that are in no group shown.
+ */
+export type StickinessOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    people: number;
+    exactly: Array<number>;
+    at_least: Array<number>;
+} | null;
+
 export type UniquesAnswer = {
     total: number;
     series?: Array<UniquesPoint>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<UniquesGroup>;
+    other?: UniquesOther;
     meta: InsightMeta;
 };
 
@@ -3542,6 +3610,18 @@ export type UniquesGroup = {
     total: number;
     series?: Array<UniquesPoint>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type UniquesOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    total: number;
+    series?: Array<UniquesPoint>;
+} | null;
 
 export type UniquesPoint = {
     start: string;
@@ -3558,9 +3638,10 @@ export type PathsAnswer = {
     steps: Array<PathStep>;
     links: Array<PathLink>;
     /**
-     * Of the breakdown, in the order in which its cohorts are named.
+     * Of the breakdown: the values with the most people who did something in the range, largest first; cohorts as they were named.
      */
     groups?: Array<PathsGroup>;
+    other?: PathsOther;
     meta: InsightMeta;
 };
 
@@ -3572,6 +3653,20 @@ export type PathsGroup = {
     steps: Array<PathStep>;
     links: Array<PathLink>;
 };
+
+/**
+ * The people of the values that are in no group shown.
+ */
+export type PathsOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    paths: number;
+    longer: number;
+    steps: Array<PathStep>;
+    links: Array<PathLink>;
+} | null;
 
 export type PathStep = {
     step: number;
@@ -3713,7 +3808,7 @@ export type PeopleAnswer = {
 
 export type PersonBehind = {
     /**
-     * The user id, or `a:` and the anonymous id.
+     * The user id, or `a:` and the anonymous id; with `count_groups` the key of the group.
      */
     person: string;
     /**
