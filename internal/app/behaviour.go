@@ -19,6 +19,7 @@ type behaviourGroup struct {
 	store     *behaviour.Store
 	builder   *build.Builder
 	profiles  *people.Folder
+	eraser    *people.Eraser
 	catalogue *catalogue.API
 }
 
@@ -26,9 +27,11 @@ func (a *App) wireBehaviour() *behaviourGroup {
 	store := behaviour.NewStore(a.db.Pool)
 	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log}),
 		profiles: people.NewFolder(store), catalogue: catalogue.NewAPI(catalogue.New(store, a.cfg.QueryTimeout, a.now))}
+	g.eraser = people.NewEraser(store, people.EraseOptions{Now: a.now, Rebuild: g.builder.Rebuild,
+		Also: []func(context.Context, uuid.UUID, []behaviour.PersonKey) (int64, error){a.eraseElsewhere}})
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
-	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending})
+	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending}, erasingCollector{store.Erasing})
 	return g
 }
 
@@ -37,10 +40,21 @@ func (g *behaviourGroup) forget(ctx context.Context, project uuid.UUID) error {
 	return g.store.Work(ctx, project, func(w *behaviour.Work) error { return w.RemoveProject(ctx) })
 }
 
+// eraseElsewhere removes what is kept of somebody beside the behaviour store: in quarantine, and in the memory of the live stream.
+func (a *App) eraseElsewhere(ctx context.Context, project uuid.UUID, ids []behaviour.PersonKey) (int64, error) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = id.Key
+	}
+	a.hub.Forget(project)
+	return a.events.quarantine.Erase(ctx, project, keys)
+}
+
 func (g *behaviourGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	return []jobs.Job{
 		{Name: "build parts", Every: 10 * time.Second, Limit: 50 * time.Minute, Run: g.builder.Round},
 		{Name: "apply profile operations", Every: 10 * time.Second, Limit: 10 * time.Minute, Run: g.profiles.Round},
+		{Name: "erase people", Every: 10 * time.Second, Limit: 50 * time.Minute, Run: g.eraser.Round},
 		{Name: "prune arrivals", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.builder.PruneArrivals)},
 	}
 }
