@@ -24,6 +24,8 @@ const (
 	eraseTime   = 5 * time.Second
 	// eraseReading bounds a statement that looks for somebody's events.
 	eraseReading = time.Minute
+	// everyDay is behind the last UTC day that a view has.
+	everyDay = math.MaxInt32 - 1
 	// maxDamaged bounds how many damaged days one look at somebody's events reads anew.
 	maxDamaged = 8
 )
@@ -73,7 +75,7 @@ func (e *Eraser) Erase(ctx context.Context, project uuid.UUID, named string) (x 
 
 // find returns what makes the person whom a name means; nothing when nobody is called so.
 func (e *Eraser) find(ctx context.Context, project uuid.UUID, named string) (pieces []behaviour.Piece, err error) {
-	err = e.store.View(ctx, project, 0, 0, eraseReading, nil, func(v *behaviour.View) error {
+	err = e.store.View(ctx, project, 0, everyDay, eraseReading, nil, func(v *behaviour.View) error {
 		id := v.Identity(0)
 		somebody, found, err := Find(ctx, v, id, named)
 		if err == nil && found {
@@ -81,6 +83,9 @@ func (e *Eraser) find(ctx context.Context, project uuid.UUID, named string) (pie
 		}
 		return err
 	})
+	if errors.Is(err, behaviour.ErrBehind) {
+		err = problem.Wrap(err, problem.CodeQueryTooHeavy, "Too many events are not ready for questions about people yet: ask again in a minute.")
+	}
 	return pieces, err
 }
 
@@ -245,7 +250,7 @@ func (e *Eraser) end(ctx context.Context, x *behaviour.Erasure) (done bool, err 
 	}
 	err = e.store.Work(ctx, x.ProjectID, func(w *behaviour.Work) error {
 		var left []int64
-		err := w.View(ctx, 0, math.MaxInt32-1, nil, func(v *behaviour.View) (err error) {
+		err := w.View(ctx, 0, everyDay, nil, func(v *behaviour.View) (err error) {
 			left, err = momentsIn(ctx, v, x.Pieces)
 			return err
 		})
@@ -262,7 +267,7 @@ func (e *Eraser) end(ctx context.Context, x *behaviour.Erasure) (done bool, err 
 func (e *Eraser) moments(ctx context.Context, x *behaviour.Erasure) (moments []int64, err error) {
 	for range maxDamaged {
 		day := int32(-1)
-		err = e.store.View(ctx, x.ProjectID, 0, math.MaxInt32-1, eraseReading, nil, func(v *behaviour.View) (err error) {
+		err = e.store.View(ctx, x.ProjectID, 0, everyDay, eraseReading, nil, func(v *behaviour.View) (err error) {
 			moments, err = momentsIn(ctx, v, x.Pieces)
 			var damaged *scan.DamagedPart
 			if errors.As(err, &damaged) {

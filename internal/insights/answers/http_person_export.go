@@ -12,7 +12,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/events"
-	"github.com/bahagh/nimbus/internal/events/history"
+	stored "github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -59,11 +59,7 @@ func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, p
 		return err
 	}
 	for i := range operations {
-		operation, err := apiOperation(&operations[i])
-		if err != nil {
-			return err
-		}
-		if err := to.Encode(line{Operation: operation}); err != nil {
+		if err := to.Encode(line{Operation: apiOperation(&operations[i])}); err != nil {
 			return err
 		}
 	}
@@ -74,7 +70,7 @@ func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, p
 		}
 		for i := range found {
 			found[i].ProjectID = project
-			event := history.APIEvent(&found[i])
+			event := stored.APIEvent(&found[i])
 			if err := to.Encode(line{Event: &event}); err != nil {
 				return err
 			}
@@ -83,15 +79,15 @@ func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, p
 	return nil
 }
 
-func apiOperation(o *behaviour.Operation) (*api.ProfileOperation, error) {
+func apiOperation(o *behaviour.Operation) *api.ProfileOperation {
 	out := &api.ProfileOperation{Op: api.ProfileOp(o.Op), TS: o.TS.UTC(), Names: o.Names, AnonymousID: o.AnonymousID}
 	if o.Of.Kind == events.User {
 		out.UserID = o.Of.Key
 	} else {
 		out.AnonymousID = o.Of.Key
 	}
-	if len(o.Names) == 0 && o.Op != events.Delete {
-		out.Props = api.ProfileProps(o.Props)
+	if string(o.Props) != "{}" {
+		out.Props = o.Props
 	}
-	return out, nil
+	return out
 }
