@@ -28,7 +28,7 @@ func (a *App) wireBehaviour() *behaviourGroup {
 	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log}),
 		profiles: people.NewFolder(store), catalogue: catalogue.NewAPI(catalogue.New(store, a.cfg.QueryTimeout, a.now))}
 	g.eraser = people.NewEraser(store, people.EraseOptions{Now: a.now, Rebuild: g.builder.Rebuild,
-		Also: []func(context.Context, uuid.UUID, []behaviour.PersonKey) (int64, error){a.eraseElsewhere}})
+		Also: []people.Also{a.events.quarantine.Erase, a.forgetLive}})
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
 	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending}, erasingCollector{store.Erasing})
@@ -40,14 +40,10 @@ func (g *behaviourGroup) forget(ctx context.Context, project uuid.UUID) error {
 	return g.store.Work(ctx, project, func(w *behaviour.Work) error { return w.RemoveProject(ctx) })
 }
 
-// eraseElsewhere removes what is kept of somebody beside the behaviour store: in quarantine, and in the memory of the live stream.
-func (a *App) eraseElsewhere(ctx context.Context, project uuid.UUID, ids []behaviour.PersonKey) (int64, error) {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = id.Key
-	}
+// forgetLive drops what the live stream keeps of a project in memory, somebody's events among it.
+func (a *App) forgetLive(_ context.Context, project uuid.UUID, _ []string) (int64, error) {
 	a.hub.Forget(project)
-	return a.events.quarantine.Erase(ctx, project, keys)
+	return 0, nil
 }
 
 func (g *behaviourGroup) jobs(clocks *clock.Clocks) []jobs.Job {

@@ -35,9 +35,12 @@ type EraseOptions struct {
 	Now func() time.Time
 	// Rebuild builds the parts of a UTC day anew.
 	Rebuild func(ctx context.Context, project uuid.UUID, day int32) error
-	// Also removes what others keep of these ids, and says how much that was. It is called again when the erasure was cut off.
-	Also []func(ctx context.Context, project uuid.UUID, ids []behaviour.PersonKey) (int64, error)
+	// Also are called again when the erasure was cut off.
+	Also []Also
 }
+
+// Also removes what others keep of these ids, and says how much that was.
+type Also = func(ctx context.Context, project uuid.UUID, ids []string) (int64, error)
 
 // Eraser erases people: their events with the counts of them, and everything that is known of them. It deletes in bounded steps, and
 // what is to be erased is stored before the first of them, so that one that was cut off, by ctx or by a crash, is taken up by Round.
@@ -157,7 +160,11 @@ func (e *Eraser) eraseUnseen(
 	return x, err == nil, err
 }
 
-func (e *Eraser) also(ctx context.Context, project uuid.UUID, ids []behaviour.PersonKey) (removed int64, err error) {
+func (e *Eraser) also(ctx context.Context, project uuid.UUID, keys []behaviour.PersonKey) (removed int64, err error) {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.Key
+	}
 	for _, remove := range e.o.Also {
 		n, err := remove(ctx, project, ids)
 		if err != nil {
