@@ -14,7 +14,7 @@ import (
 // the coordinator. The first table is distributed first; the others are placed beside it.
 var spread = []string{"events", "event_keys", "event_counts", "arrivals", "arrival_cursors", "persons", "person_links",
 	"person_merges", "event_parts", "event_part_columns", "event_part_days", "cohort_people", "profile_operations", "profile_pending",
-	"profiles", "catalogue"}
+	"profiles", "catalogue", "person_numbers", "erasures"}
 
 // notSpread returns the tables that exist and are not distributed; none without Citus. It reads Citus's catalogue, so that a
 // run that was cut off goes on where it was.

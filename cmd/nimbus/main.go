@@ -33,6 +33,7 @@ var commands = []command{
 	{"keys", "rewrap", "encrypt project secrets anew under the current NIMBUS_SECRET_KEY", keys},
 	{"accounts", "list|create EMAIL [operator]|disable|enable|delete EMAIL [with-projects]|reset-password|make-operator EMAIL",
 		"make, disable and delete accounts, and links to a new password, beside the running server", runAccounts},
+	{"people", "erase|export PROJECT_ID PERSON", "erase a person, or write all that is known of him, beside the running server", runPeople},
 	{"rollups", "verify|rebuild [PROJECT_ID]", "compare the counts with the events while the server runs, or correct them", runRollups},
 	{"parts", "status|verify|rebuild [PROJECT_ID]", "show how far the parts are, compare them with the counts while the server runs, or build anew what is wrong", runParts},
 	{"mcp", "", "offer the questions of a running Nimbus to an assistant, over standard input and output", runMCP},

@@ -136,8 +136,15 @@ SELECT p.kind, p.key, p.no
 FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t
 JOIN persons p ON p.project_id = @project_id AND p.kind = t.kind AND p.key = t.key;
 
+-- The highest number that anybody has or ever had.
 -- name: PersonsLast :one
-SELECT coalesce(max(p.no), 0)::int AS no FROM persons p WHERE p.project_id = @project_id;
+SELECT greatest((SELECT max(p.no) FROM persons p WHERE p.project_id = @project_id),
+                (SELECT n.last FROM person_numbers n WHERE n.project_id = @project_id), 0)::int AS no;
+
+-- Keeps that a number was somebody's.
+-- name: PersonNumberUsed :exec
+INSERT INTO person_numbers (project_id, last) VALUES (@project_id, @no)
+ON CONFLICT (project_id) DO UPDATE SET last = greatest(person_numbers.last, excluded.last);
 
 -- name: PersonsAdd :exec
 INSERT INTO persons (project_id, kind, key, no)
@@ -228,6 +235,12 @@ DELETE FROM person_links l WHERE l.project_id = @project_id;
 -- name: PersonMergesDeleteAll :exec
 DELETE FROM person_merges m WHERE m.project_id = @project_id;
 
+-- name: PersonNumbersDeleteAll :exec
+DELETE FROM person_numbers n WHERE n.project_id = @project_id;
+
+-- name: ErasuresDeleteAll :exec
+DELETE FROM erasures e WHERE e.project_id = @project_id;
+
 -- name: ArrivalsDeleteAll :exec
 DELETE FROM arrivals a WHERE a.project_id = @project_id;
 
@@ -288,6 +301,49 @@ DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.cohort_id = @
 -- name: CohortPeopleDeleteAll :exec
 DELETE FROM cohort_people c WHERE c.project_id = @project_id;
 
--- Takes somebody out of every list of his project.
--- name: CohortPeopleForget :exec
-DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.kind = @kind AND c.key = @key;
+-- Takes somebody out of every list of his project, and says which he was in.
+-- name: CohortPeopleForget :many
+DELETE FROM cohort_people c WHERE c.project_id = @project_id AND c.kind = @kind AND c.key = @key RETURNING c.cohort_id;
+
+-- One id less in each of these lists.
+-- name: CohortsUnlist :exec
+UPDATE cohorts SET listed = listed - 1, version = version + 1, updated_at = now()
+WHERE project_id = @project_id AND id = ANY(@cohort_ids::uuid[]);
+
+-- Erasing people ------------------------------------------------------------------------------------------------------
+
+-- name: ErasureAdd :exec
+INSERT INTO erasures (project_id, id, requested_at, pieces) VALUES (@project_id, @id, @requested_at, @pieces);
+
+-- The people of a project who are being erased.
+-- name: Erasures :many
+SELECT e.id, e.requested_at, e.pieces, e.events FROM erasures e WHERE e.project_id = @project_id ORDER BY e.id;
+
+-- The first project after another that has some.
+-- name: ErasuresProjectAfter :one
+SELECT e.project_id FROM erasures e WHERE e.project_id > @project_id ORDER BY e.project_id LIMIT 1;
+
+-- name: ErasuresEverywhere :one
+SELECT count(*)::bigint AS people FROM erasures;
+
+-- name: ErasureProgress :exec
+UPDATE erasures SET events = events + @deleted WHERE project_id = @project_id AND id = @id;
+
+-- name: ErasureDone :exec
+DELETE FROM erasures e WHERE e.project_id = @project_id AND e.id = @id;
+
+-- Events in ranges of ids that carry one of some ids.
+-- name: EventsOfPeople :many
+SELECT s.id, s.ts, s.received_at, s.seq, s.name, s.user_id, s.anonymous_id, s.props::jsonb AS props
+FROM (SELECT unnest(@ids_from::uuid[]) AS id_from, unnest(@ids_to::uuid[]) AS id_to) AS t
+CROSS JOIN LATERAL (
+    SELECT e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+    WHERE e.project_id = @project_id AND e.id >= t.id_from AND e.id < t.id_to
+      AND (e.user_id = ANY(@user_ids::text[]) OR e.anonymous_id = ANY(@anonymous_ids::text[]))
+    OFFSET 0
+) AS s ORDER BY s.id;
+
+-- Deletes events and returns how they were counted.
+-- name: EventsErase :many
+DELETE FROM events e WHERE e.project_id = @project_id AND e.id = ANY(@event_ids::uuid[]) AND e.id >= @id_from AND e.id <= @id_to
+RETURNING (CASE WHEN e.counted_as_other THEN '$other' ELSE e.name END)::text AS name, e.ts;

@@ -89,6 +89,10 @@ DELETE FROM profiles p WHERE p.project_id = @project_id;
 DELETE FROM profile_operations o
 WHERE o.project_id = @project_id AND o.kind = @kind AND o.group_type = @group_type AND o.key = @key RETURNING o.id;
 
+-- Erases some operations.
+-- name: ProfileOperationsErase :exec
+DELETE FROM profile_operations o WHERE o.project_id = @project_id AND o.id = ANY(@operation_ids::uuid[]);
+
 -- name: ProfileForget :exec
 DELETE FROM profiles p WHERE p.project_id = @project_id AND p.kind = @kind AND p.group_type = @group_type AND p.key = @key;
 

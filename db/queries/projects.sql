@@ -152,7 +152,7 @@ WHERE id = @id AND secret_box = @old_box;
 DELETE FROM api_keys WHERE expires_at < @before::timestamptz;
 
 -- name: WriteKeyCreate :one
-INSERT INTO write_keys (id, project_id, key, allowed_origins) VALUES (@id, @project_id, @key, @allowed_origins)
+INSERT INTO write_keys (id, project_id, key, name, allowed_origins) VALUES (@id, @project_id, @key, @name, @allowed_origins)
 RETURNING *;
 
 -- name: WriteKeyCount :one
@@ -162,7 +162,8 @@ SELECT count(*) FROM write_keys WHERE project_id = @project_id;
 SELECT * FROM write_keys WHERE project_id = @project_id ORDER BY id DESC LIMIT 1000;
 
 -- name: WriteKeyUpdate :one
-UPDATE write_keys SET allowed_origins = @allowed_origins WHERE id = @id AND project_id = @project_id RETURNING *;
+UPDATE write_keys SET allowed_origins = @allowed_origins, name = coalesce(sqlc.narg('name'), name)
+WHERE id = @id AND project_id = @project_id RETURNING *;
 
 -- name: WriteKeyForProject :one
 SELECT * FROM write_keys WHERE id = @id AND project_id = @project_id;

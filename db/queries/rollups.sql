@@ -93,6 +93,10 @@ SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = @id AND p.deleted_at IS NOT
 -- name: RollupRepairLock :exec
 SELECT pg_advisory_lock(hashtext('nimbus.rollups'), hashtext(@project_id::text));
 
+-- The same lock for the one transaction that deletes events and lowers their counts.
+-- name: RollupEraseLock :exec
+SELECT pg_advisory_xact_lock(hashtext('nimbus.rollups'), hashtext(@project_id::text));
+
 -- name: RollupRepairUnlock :one
 SELECT pg_advisory_unlock(hashtext('nimbus.rollups'), hashtext(@project_id::text))::boolean AS held;
 

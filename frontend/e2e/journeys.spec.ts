@@ -256,7 +256,9 @@ test('a key is rotated, and the old one goes on for its grace', async ({ page })
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   await expect(page.getByLabel('Allowed websites')).toHaveAttribute('aria-invalid', 'true');
   await page.getByLabel('Allowed websites').fill('https://shop.example.com');
+  await page.getByRole('dialog').getByLabel('Name').fill('Shop');
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('.write-key')).toContainText('Shop');
   await expect(page.locator('.write-key')).toContainText('https://shop.example.com');
   await expect(page.getByRole('dialog')).toBeHidden();
 

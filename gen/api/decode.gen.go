@@ -375,6 +375,7 @@ var (
 	ruleWithinLastDays                            = contract.IntRule{Min: 1, Max: 3660}
 	ruleWriteKeyRequestAllowedOrigins             = contract.CountRule{Min: 0, Max: 50}
 	ruleWriteKeyRequestAllowedOriginsItem         = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
+	ruleWriteKeyRequestName                       = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 )
 
 func (v *Anchor) decode(r *contract.Reader) {
@@ -7295,6 +7296,14 @@ func (v *WriteKeyRequest) decode(r *contract.Reader) {
 			v.AllowedOrigins = contract.ReadSet(r, v.AllowedOrigins, &ruleWriteKeyRequestAllowedOrigins, func(x *Origin, r *contract.Reader) {
 				*x = Origin(r.String(&ruleWriteKeyRequestAllowedOriginsItem))
 			})
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(KeyName)
+			*v.Name = KeyName(r.String(&ruleWriteKeyRequestName))
 		default:
 			r.Unknown()
 		}

@@ -488,14 +488,29 @@ func (q *Queries) CohortPeopleDeleteAll(ctx context.Context, db DBTX, projectID 
 	return err
 }
 
-const cohortPeopleForget = `-- name: CohortPeopleForget :exec
-DELETE FROM cohort_people c WHERE c.project_id = $1 AND c.kind = $2 AND c.key = $3
+const cohortPeopleForget = `-- name: CohortPeopleForget :many
+DELETE FROM cohort_people c WHERE c.project_id = $1 AND c.kind = $2 AND c.key = $3 RETURNING c.cohort_id
 `
 
-// Takes somebody out of every list of his project.
-func (q *Queries) CohortPeopleForget(ctx context.Context, db DBTX, projectID uuid.UUID, kind int16, key string) error {
-	_, err := db.Exec(ctx, cohortPeopleForget, projectID, kind, key)
-	return err
+// Takes somebody out of every list of his project, and says which he was in.
+func (q *Queries) CohortPeopleForget(ctx context.Context, db DBTX, projectID uuid.UUID, kind int16, key string) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, cohortPeopleForget, projectID, kind, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var cohort_id uuid.UUID
+		if err := rows.Scan(&cohort_id); err != nil {
+			return nil, err
+		}
+		items = append(items, cohort_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const cohortPeopleKeep = `-- name: CohortPeopleKeep :execrows
@@ -547,6 +562,127 @@ func (q *Queries) CohortPeopleRemove(ctx context.Context, db DBTX, arg CohortPeo
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const cohortsUnlist = `-- name: CohortsUnlist :exec
+UPDATE cohorts SET listed = listed - 1, version = version + 1, updated_at = now()
+WHERE project_id = $1 AND id = ANY($2::uuid[])
+`
+
+// One id less in each of these lists.
+func (q *Queries) CohortsUnlist(ctx context.Context, db DBTX, projectID uuid.UUID, cohortIds []uuid.UUID) error {
+	_, err := db.Exec(ctx, cohortsUnlist, projectID, cohortIds)
+	return err
+}
+
+const erasureAdd = `-- name: ErasureAdd :exec
+
+INSERT INTO erasures (project_id, id, requested_at, pieces) VALUES ($1, $2, $3, $4)
+`
+
+type ErasureAddParams struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	RequestedAt time.Time
+	Pieces      json.RawMessage
+}
+
+// Erasing people ------------------------------------------------------------------------------------------------------
+func (q *Queries) ErasureAdd(ctx context.Context, db DBTX, arg ErasureAddParams) error {
+	_, err := db.Exec(ctx, erasureAdd,
+		arg.ProjectID,
+		arg.ID,
+		arg.RequestedAt,
+		arg.Pieces,
+	)
+	return err
+}
+
+const erasureDone = `-- name: ErasureDone :exec
+DELETE FROM erasures e WHERE e.project_id = $1 AND e.id = $2
+`
+
+func (q *Queries) ErasureDone(ctx context.Context, db DBTX, projectID uuid.UUID, iD uuid.UUID) error {
+	_, err := db.Exec(ctx, erasureDone, projectID, iD)
+	return err
+}
+
+const erasureProgress = `-- name: ErasureProgress :exec
+UPDATE erasures SET events = events + $1 WHERE project_id = $2 AND id = $3
+`
+
+func (q *Queries) ErasureProgress(ctx context.Context, db DBTX, deleted int64, projectID uuid.UUID, iD uuid.UUID) error {
+	_, err := db.Exec(ctx, erasureProgress, deleted, projectID, iD)
+	return err
+}
+
+const erasures = `-- name: Erasures :many
+SELECT e.id, e.requested_at, e.pieces, e.events FROM erasures e WHERE e.project_id = $1 ORDER BY e.id
+`
+
+type ErasuresRow struct {
+	ID          uuid.UUID
+	RequestedAt time.Time
+	Pieces      json.RawMessage
+	Events      int64
+}
+
+// The people of a project who are being erased.
+func (q *Queries) Erasures(ctx context.Context, db DBTX, projectID uuid.UUID) ([]ErasuresRow, error) {
+	rows, err := db.Query(ctx, erasures, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ErasuresRow{}
+	for rows.Next() {
+		var i ErasuresRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RequestedAt,
+			&i.Pieces,
+			&i.Events,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const erasuresDeleteAll = `-- name: ErasuresDeleteAll :exec
+DELETE FROM erasures e WHERE e.project_id = $1
+`
+
+func (q *Queries) ErasuresDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, erasuresDeleteAll, projectID)
+	return err
+}
+
+const erasuresEverywhere = `-- name: ErasuresEverywhere :one
+SELECT count(*)::bigint AS people FROM erasures
+`
+
+func (q *Queries) ErasuresEverywhere(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, erasuresEverywhere)
+	var people int64
+	err := row.Scan(&people)
+	return people, err
+}
+
+const erasuresProjectAfter = `-- name: ErasuresProjectAfter :one
+SELECT e.project_id FROM erasures e WHERE e.project_id > $1 ORDER BY e.project_id LIMIT 1
+`
+
+// The first project after another that has some.
+func (q *Queries) ErasuresProjectAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, erasuresProjectAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
 }
 
 const eventLinksByIDs = `-- name: EventLinksByIDs :many
@@ -643,6 +779,115 @@ func (q *Queries) EventsByIDs(ctx context.Context, db DBTX, arg EventsByIDsParam
 			&i.ID,
 			&i.TS,
 			&i.ReceivedAt,
+			&i.Name,
+			&i.UserID,
+			&i.AnonymousID,
+			&i.Props,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventsErase = `-- name: EventsErase :many
+DELETE FROM events e WHERE e.project_id = $1 AND e.id = ANY($2::uuid[]) AND e.id >= $3 AND e.id <= $4
+RETURNING (CASE WHEN e.counted_as_other THEN '$other' ELSE e.name END)::text AS name, e.ts
+`
+
+type EventsEraseParams struct {
+	ProjectID uuid.UUID
+	EventIDs  []uuid.UUID
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+}
+
+type EventsEraseRow struct {
+	Name string
+	TS   time.Time
+}
+
+// Deletes events and returns how they were counted.
+func (q *Queries) EventsErase(ctx context.Context, db DBTX, arg EventsEraseParams) ([]EventsEraseRow, error) {
+	rows, err := db.Query(ctx, eventsErase,
+		arg.ProjectID,
+		arg.EventIDs,
+		arg.IDFrom,
+		arg.IDTo,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EventsEraseRow{}
+	for rows.Next() {
+		var i EventsEraseRow
+		if err := rows.Scan(&i.Name, &i.TS); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventsOfPeople = `-- name: EventsOfPeople :many
+SELECT s.id, s.ts, s.received_at, s.seq, s.name, s.user_id, s.anonymous_id, s.props::jsonb AS props
+FROM (SELECT unnest($1::uuid[]) AS id_from, unnest($2::uuid[]) AS id_to) AS t
+CROSS JOIN LATERAL (
+    SELECT e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+    WHERE e.project_id = $3 AND e.id >= t.id_from AND e.id < t.id_to
+      AND (e.user_id = ANY($4::text[]) OR e.anonymous_id = ANY($5::text[]))
+    OFFSET 0
+) AS s ORDER BY s.id
+`
+
+type EventsOfPeopleParams struct {
+	IdsFrom      []uuid.UUID
+	IdsTo        []uuid.UUID
+	ProjectID    uuid.UUID
+	UserIDs      []string
+	AnonymousIDs []string
+}
+
+type EventsOfPeopleRow struct {
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Seq         int64
+	Name        string
+	UserID      *string
+	AnonymousID *string
+	Props       json.RawMessage
+}
+
+// Events in ranges of ids that carry one of some ids.
+func (q *Queries) EventsOfPeople(ctx context.Context, db DBTX, arg EventsOfPeopleParams) ([]EventsOfPeopleRow, error) {
+	rows, err := db.Query(ctx, eventsOfPeople,
+		arg.IdsFrom,
+		arg.IdsTo,
+		arg.ProjectID,
+		arg.UserIDs,
+		arg.AnonymousIDs,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EventsOfPeopleRow{}
+	for rows.Next() {
+		var i EventsOfPeopleRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.Seq,
 			&i.Name,
 			&i.UserID,
 			&i.AnonymousID,
@@ -1314,6 +1559,26 @@ func (q *Queries) PersonMergesForget(ctx context.Context, db DBTX, projectID uui
 	return err
 }
 
+const personNumberUsed = `-- name: PersonNumberUsed :exec
+INSERT INTO person_numbers (project_id, last) VALUES ($1, $2)
+ON CONFLICT (project_id) DO UPDATE SET last = greatest(person_numbers.last, excluded.last)
+`
+
+// Keeps that a number was somebody's.
+func (q *Queries) PersonNumberUsed(ctx context.Context, db DBTX, projectID uuid.UUID, no int32) error {
+	_, err := db.Exec(ctx, personNumberUsed, projectID, no)
+	return err
+}
+
+const personNumbersDeleteAll = `-- name: PersonNumbersDeleteAll :exec
+DELETE FROM person_numbers n WHERE n.project_id = $1
+`
+
+func (q *Queries) PersonNumbersDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, personNumbersDeleteAll, projectID)
+	return err
+}
+
 const personsAdd = `-- name: PersonsAdd :exec
 INSERT INTO persons (project_id, kind, key, no)
 SELECT $1, t.kind, t.key, t.no
@@ -1380,9 +1645,11 @@ func (q *Queries) PersonsFind(ctx context.Context, db DBTX, kinds []int16, keys 
 }
 
 const personsLast = `-- name: PersonsLast :one
-SELECT coalesce(max(p.no), 0)::int AS no FROM persons p WHERE p.project_id = $1
+SELECT greatest((SELECT max(p.no) FROM persons p WHERE p.project_id = $1),
+                (SELECT n.last FROM person_numbers n WHERE n.project_id = $1), 0)::int AS no
 `
 
+// The highest number that anybody has or ever had.
 func (q *Queries) PersonsLast(ctx context.Context, db DBTX, projectID uuid.UUID) (int32, error) {
 	row := db.QueryRow(ctx, personsLast, projectID)
 	var no int32

@@ -166,6 +166,14 @@ type CustomEvent struct {
 	UpdatedAt   time.Time
 }
 
+type Erasure struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	RequestedAt time.Time
+	Pieces      json.RawMessage
+	Events      int64
+}
+
 type Event struct {
 	ProjectID      uuid.UUID
 	ID             uuid.UUID
@@ -289,6 +297,11 @@ type PersonMerge struct {
 	Merged    int32
 	IntoNo    int32
 	CreatedAt time.Time
+}
+
+type PersonNumber struct {
+	ProjectID uuid.UUID
+	Last      int32
 }
 
 type Profile struct {
@@ -436,4 +449,5 @@ type WriteKey struct {
 	Key            string
 	AllowedOrigins []string
 	CreatedAt      time.Time
+	Name           string
 }

@@ -298,6 +298,16 @@ func (q *Queries) ProfileOperationsDeleteAll(ctx context.Context, db DBTX, proje
 	return err
 }
 
+const profileOperationsErase = `-- name: ProfileOperationsErase :exec
+DELETE FROM profile_operations o WHERE o.project_id = $1 AND o.id = ANY($2::uuid[])
+`
+
+// Erases some operations.
+func (q *Queries) ProfileOperationsErase(ctx context.Context, db DBTX, projectID uuid.UUID, operationIDs []uuid.UUID) error {
+	_, err := db.Exec(ctx, profileOperationsErase, projectID, operationIDs)
+	return err
+}
+
 const profileOperationsForget = `-- name: ProfileOperationsForget :many
 DELETE FROM profile_operations o
 WHERE o.project_id = $1 AND o.kind = $2 AND o.group_type = $3 AND o.key = $4 RETURNING o.id

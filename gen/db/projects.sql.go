@@ -951,7 +951,7 @@ func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time
 }
 
 const writeKeyByID = `-- name: WriteKeyByID :one
-SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.id = $1 AND p.deleted_at IS NULL
 `
 
@@ -969,13 +969,14 @@ func (q *Queries) WriteKeyByID(ctx context.Context, db DBTX, id uuid.UUID) (Writ
 		&i.WriteKey.Key,
 		&i.WriteKey.AllowedOrigins,
 		&i.WriteKey.CreatedAt,
+		&i.WriteKey.Name,
 		&i.Disabled,
 	)
 	return i, err
 }
 
 const writeKeyByKey = `-- name: WriteKeyByKey :one
-SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = $1 AND p.deleted_at IS NULL
 `
 
@@ -993,6 +994,7 @@ func (q *Queries) WriteKeyByKey(ctx context.Context, db DBTX, key string) (Write
 		&i.WriteKey.Key,
 		&i.WriteKey.AllowedOrigins,
 		&i.WriteKey.CreatedAt,
+		&i.WriteKey.Name,
 		&i.Disabled,
 	)
 	return i, err
@@ -1010,14 +1012,15 @@ func (q *Queries) WriteKeyCount(ctx context.Context, db DBTX, projectID uuid.UUI
 }
 
 const writeKeyCreate = `-- name: WriteKeyCreate :one
-INSERT INTO write_keys (id, project_id, key, allowed_origins) VALUES ($1, $2, $3, $4)
-RETURNING id, project_id, key, allowed_origins, created_at
+INSERT INTO write_keys (id, project_id, key, name, allowed_origins) VALUES ($1, $2, $3, $4, $5)
+RETURNING id, project_id, key, allowed_origins, created_at, name
 `
 
 type WriteKeyCreateParams struct {
 	ID             uuid.UUID
 	ProjectID      uuid.UUID
 	Key            string
+	Name           string
 	AllowedOrigins []string
 }
 
@@ -1026,6 +1029,7 @@ func (q *Queries) WriteKeyCreate(ctx context.Context, db DBTX, arg WriteKeyCreat
 		arg.ID,
 		arg.ProjectID,
 		arg.Key,
+		arg.Name,
 		arg.AllowedOrigins,
 	)
 	var i WriteKey
@@ -1035,6 +1039,7 @@ func (q *Queries) WriteKeyCreate(ctx context.Context, db DBTX, arg WriteKeyCreat
 		&i.Key,
 		&i.AllowedOrigins,
 		&i.CreatedAt,
+		&i.Name,
 	)
 	return i, err
 }
@@ -1052,7 +1057,7 @@ func (q *Queries) WriteKeyDelete(ctx context.Context, db DBTX, iD uuid.UUID, pro
 }
 
 const writeKeyForProject = `-- name: WriteKeyForProject :one
-SELECT id, project_id, key, allowed_origins, created_at FROM write_keys WHERE id = $1 AND project_id = $2
+SELECT id, project_id, key, allowed_origins, created_at, name FROM write_keys WHERE id = $1 AND project_id = $2
 `
 
 func (q *Queries) WriteKeyForProject(ctx context.Context, db DBTX, iD uuid.UUID, projectID uuid.UUID) (WriteKey, error) {
@@ -1064,16 +1069,30 @@ func (q *Queries) WriteKeyForProject(ctx context.Context, db DBTX, iD uuid.UUID,
 		&i.Key,
 		&i.AllowedOrigins,
 		&i.CreatedAt,
+		&i.Name,
 	)
 	return i, err
 }
 
 const writeKeyUpdate = `-- name: WriteKeyUpdate :one
-UPDATE write_keys SET allowed_origins = $1 WHERE id = $2 AND project_id = $3 RETURNING id, project_id, key, allowed_origins, created_at
+UPDATE write_keys SET allowed_origins = $1, name = coalesce($2, name)
+WHERE id = $3 AND project_id = $4 RETURNING id, project_id, key, allowed_origins, created_at, name
 `
 
-func (q *Queries) WriteKeyUpdate(ctx context.Context, db DBTX, allowedOrigins []string, iD uuid.UUID, projectID uuid.UUID) (WriteKey, error) {
-	row := db.QueryRow(ctx, writeKeyUpdate, allowedOrigins, iD, projectID)
+type WriteKeyUpdateParams struct {
+	AllowedOrigins []string
+	Name           *string
+	ID             uuid.UUID
+	ProjectID      uuid.UUID
+}
+
+func (q *Queries) WriteKeyUpdate(ctx context.Context, db DBTX, arg WriteKeyUpdateParams) (WriteKey, error) {
+	row := db.QueryRow(ctx, writeKeyUpdate,
+		arg.AllowedOrigins,
+		arg.Name,
+		arg.ID,
+		arg.ProjectID,
+	)
 	var i WriteKey
 	err := row.Scan(
 		&i.ID,
@@ -1081,12 +1100,13 @@ func (q *Queries) WriteKeyUpdate(ctx context.Context, db DBTX, allowedOrigins []
 		&i.Key,
 		&i.AllowedOrigins,
 		&i.CreatedAt,
+		&i.Name,
 	)
 	return i, err
 }
 
 const writeKeysForProject = `-- name: WriteKeysForProject :many
-SELECT id, project_id, key, allowed_origins, created_at FROM write_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1000
+SELECT id, project_id, key, allowed_origins, created_at, name FROM write_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1000
 `
 
 func (q *Queries) WriteKeysForProject(ctx context.Context, db DBTX, projectID uuid.UUID) ([]WriteKey, error) {
@@ -1104,6 +1124,7 @@ func (q *Queries) WriteKeysForProject(ctx context.Context, db DBTX, projectID uu
 			&i.Key,
 			&i.AllowedOrigins,
 			&i.CreatedAt,
+			&i.Name,
 		); err != nil {
 			return nil, err
 		}

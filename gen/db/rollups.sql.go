@@ -217,6 +217,16 @@ func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDiff
 	return items, nil
 }
 
+const rollupEraseLock = `-- name: RollupEraseLock :exec
+SELECT pg_advisory_xact_lock(hashtext('nimbus.rollups'), hashtext($1::text))
+`
+
+// The same lock for the one transaction that deletes events and lowers their counts.
+func (q *Queries) RollupEraseLock(ctx context.Context, db DBTX, projectID string) error {
+	_, err := db.Exec(ctx, rollupEraseLock, projectID)
+	return err
+}
+
 const rollupProjectDeleted = `-- name: RollupProjectDeleted :one
 SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)::boolean AS deleted
 `

@@ -111,6 +111,23 @@ func (c pendingCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// erasingCollector tells how many people are being erased. While the database does not answer it is left out.
+type erasingCollector struct {
+	erasing func(ctx context.Context) (int64, error)
+}
+
+var erasingDesc = prometheus.NewDesc("nimbus_people_erasing", "People who are being erased: a job goes on until nothing is left of them.", nil, nil)
+
+func (erasingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- erasingDesc }
+
+func (c erasingCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if n, err := c.erasing(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(erasingDesc, prometheus.GaugeValue, float64(n))
+	}
+}
+
 // healthCollector exports the readiness checks.
 type healthCollector struct{ health *health }
 

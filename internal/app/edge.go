@@ -48,7 +48,7 @@ func (a *App) wireEdge() error {
 		trendsAPI:    a.insights.trends,
 		savedAPI:     a.insights.saved,
 		cohortAPI:    a.insights.cohorts,
-		peopleAPI:    people.NewAPI(a.behaviour.store),
+		peopleAPI:    people.NewAPI(a.behaviour.store, a.behaviour.eraser),
 		answersAPI:   a.insights.answers,
 		healthAPI:    ready,
 		catalogueAPI: a.behaviour.catalogue,

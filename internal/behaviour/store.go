@@ -125,6 +125,12 @@ type Work struct {
 // Work runs fn in a transaction that sees one state of the database. What fn does is there when Work returns nil, and
 // else not.
 func (s *Store) Work(ctx context.Context, project uuid.UUID, fn func(*Work) error) error {
+	return s.work(ctx, project, pgx.RepeatableRead, fn)
+}
+
+// work is Work, in a transaction of a level. Where it changes what ingestion does, too, as counts are, seeing one state would make it
+// fail as often as somebody sends events.
+func (s *Store) work(ctx context.Context, project uuid.UUID, level pgx.TxIsoLevel, fn func(*Work) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("work on parts: %w", err)
@@ -141,7 +147,7 @@ func (s *Store) Work(ctx context.Context, project uuid.UUID, fn func(*Work) erro
 		}
 	}()
 	return pgx.BeginTxFunc(
-		ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error { return fn(&Work{s, tx, project}) },
+		ctx, conn, pgx.TxOptions{IsoLevel: level}, func(tx pgx.Tx) error { return fn(&Work{s, tx, project}) },
 	)
 }
 

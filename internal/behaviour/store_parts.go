@@ -223,7 +223,7 @@ func (w *Work) RemoveProject(ctx context.Context) error {
 	q := w.store.q
 	for _, remove := range []func(context.Context, db.DBTX, uuid.UUID) error{
 		q.CatalogueDeleteAll,
-		q.PersonsDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
+		q.PersonsDeleteAll, q.PersonNumbersDeleteAll, q.ErasuresDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
 		q.CohortPeopleDeleteAll,
 		q.ProfilePendingDeleteAll, q.ProfilesDeleteAll, q.ProfileOperationsDeleteAll,
 	} {

@@ -76,28 +76,41 @@ func (s *Store) find(
 	return numbers, missing, nil
 }
 
-// Forget forgets who somebody was, once his events are gone: his number is nobody's, he is in no list, and nothing is linked
-// to him any more. It is not for pruning: links stay when the events that told of them are too old to be kept.
+// Forget forgets who somebody was, once his events are gone: his number is nobody's from then on, he is in no list, and nothing is
+// linked to him any more. It is not for pruning: links stay when the events that told of them are too old to be kept.
 func (w *Work) Forget(ctx context.Context, k PersonKey) error {
 	if err := w.ForgetSubject(ctx, k.Subject()); err != nil {
 		return err
 	}
-	q := w.store.q
-	if err := q.CohortPeopleForget(ctx, w.tx, w.project, int16(k.Kind), k.Key); err != nil {
-		return fmt.Errorf("take a person out of lists: %w", err)
+	if _, err := w.Unlist(ctx, k); err != nil {
+		return err
 	}
+	q := w.store.q
 	no, err := q.PersonForget(ctx, w.tx, w.project, int16(k.Kind), k.Key)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	if err == nil {
-		err = q.PersonLinksForget(ctx, w.tx, w.project, no)
-	}
-	if err == nil {
-		err = q.PersonMergesForget(ctx, w.tx, w.project, no)
+	for _, step := range []func(context.Context, db.DBTX, uuid.UUID, int32) error{
+		q.PersonNumberUsed, q.PersonLinksForget, q.PersonMergesForget,
+	} {
+		if err == nil {
+			err = step(ctx, w.tx, w.project, no)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("forget a person: %w", err)
 	}
 	return nil
+}
+
+// Unlist takes an id out of all lists, and says how many it was in.
+func (w *Work) Unlist(ctx context.Context, k PersonKey) (int, error) {
+	lists, err := w.store.q.CohortPeopleForget(ctx, w.tx, w.project, int16(k.Kind), k.Key)
+	if err == nil && len(lists) > 0 {
+		err = w.store.q.CohortsUnlist(ctx, w.tx, w.project, lists)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("take a person out of lists: %w", err)
+	}
+	return len(lists), nil
 }

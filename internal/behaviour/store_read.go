@@ -59,14 +59,23 @@ type View struct {
 func (s *Store) View(
 	ctx context.Context, project uuid.UUID, from, to int32, limit time.Duration, doubt []int32, fn func(*View) error,
 ) error {
-	return postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) error {
-		v := &View{store: s, project: project, loose: map[uint32]PersonKey{}, conns: make(chan db.DBTX, 1)}
-		if err := v.load(ctx, tx, from, to, doubt); err != nil {
-			return err
-		}
-		v.conns <- tx
-		return fn(v)
-	})
+	return postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) error { return s.view(ctx, tx, project, from, to, doubt, fn) })
+}
+
+// View is that of Store, while no other one works on the parts.
+func (w *Work) View(ctx context.Context, from, to int32, doubt []int32, fn func(*View) error) error {
+	return w.store.view(ctx, w.tx, w.project, from, to, doubt, fn)
+}
+
+func (s *Store) view(
+	ctx context.Context, tx db.DBTX, project uuid.UUID, from, to int32, doubt []int32, fn func(*View) error,
+) error {
+	v := &View{store: s, project: project, loose: map[uint32]PersonKey{}, conns: make(chan db.DBTX, 1)}
+	if err := v.load(ctx, tx, from, to, doubt); err != nil {
+		return err
+	}
+	v.conns <- tx
+	return fn(v)
 }
 
 // load reads the headers, proves them, and makes parts of everything that is in none.

@@ -159,6 +159,22 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 	}
 }
 
+// Forget drops the events of a project that are kept for streams that resume or are behind, on every node: somebody's are to be gone.
+// Those streams are told that they missed them.
+func (h *Hub) Forget(project uuid.UUID) {
+	h.forget(project)
+	h.sendControl(control{Forget: []uuid.UUID{project}})
+}
+
+func (h *Hub) forget(project uuid.UUID) {
+	h.mu.RLock()
+	t := h.topics[project]
+	h.mu.RUnlock()
+	if t != nil {
+		t.forget()
+	}
+}
+
 // subscribe opens a stream of a project for the principal of the context. c is the cursor to resume from, or nil.
 //
 // Errors: 503 at the node's limit of streams or while it stops; 429 at the project's limit. The caller has checked

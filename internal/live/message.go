@@ -95,4 +95,6 @@ type control struct {
 	Ask  bool        `json:"ask,omitempty"`  // the sender starts: the others announce their projects
 	Want []uuid.UUID `json:"want,omitempty"` // projects with subscribers there
 	Used []spent     `json:"used,omitempty"` // tickets that were used there
+	// Forget are projects of which the sender has deleted stored events: the ring has them no more.
+	Forget []uuid.UUID `json:"forget,omitempty"`
 }

@@ -95,6 +95,9 @@ func (h *Hub) receiveControl(b []byte) {
 	for _, s := range c.Used {
 		h.tickets.spend(s)
 	}
+	for _, project := range c.Forget {
+		h.forget(project)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	until := time.Now().Add(h.cfg.Wanted)

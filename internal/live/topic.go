@@ -176,10 +176,24 @@ func (t *topic) announceEnd() {
 func (t *topic) trim() {
 	limit := t.hub.ringBytes()
 	for len(t.ring.entries) > t.hub.cfg.RingEvents || t.ring.bytes > limit && len(t.ring.entries) > 1 {
-		e := t.ring.evict()
-		if o := t.source(e.source); o != nil {
-			o.floor = max(o.floor, e.seq)
-		}
+		t.evict()
+	}
+}
+
+// evict drops the oldest entry of the ring.
+func (t *topic) evict() {
+	e := t.ring.evict()
+	if o := t.source(e.source); o != nil {
+		o.floor = max(o.floor, e.seq)
+	}
+}
+
+// forget empties the ring.
+func (t *topic) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.ring.entries) > 0 {
+		t.evict()
 	}
 }
 

@@ -12,15 +12,31 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// API is this slice's part of api.StrictServerInterface: merges and groups.
+// API is this slice's part of api.StrictServerInterface: merges, groups and erasing.
 type API struct {
 	store  *behaviour.Store
 	merges *Merges
 	groups *Groups
+	eraser *Eraser
 }
 
 // NewAPI returns the operations.
-func NewAPI(store *behaviour.Store) *API { return &API{store, NewMerges(store), NewGroups(store)} }
+func NewAPI(store *behaviour.Store, eraser *Eraser) *API {
+	return &API{store, NewMerges(store), NewGroups(store), eraser}
+}
+
+// ErasePerson serves DELETE /v1/people/{person}.
+func (a *API) ErasePerson(ctx context.Context, req api.ErasePersonRequestObject) (api.ErasePersonResponseObject, error) {
+	x, done, err := a.eraser.Erase(ctx, req.Params.ProjectID, req.Person)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.PersonErasure{ID: x.ID, RequestedAt: x.RequestedAt.UTC(), Events: x.Events}
+	if done {
+		return api.ErasePerson200JSONResponse(reply), nil
+	}
+	return api.ErasePerson202JSONResponse(reply), nil
+}
 
 func apiMerge(m *behaviour.Merged) api.Merge {
 	return api.Merge{ID: m.ID, From: m.From, Into: m.Into, CreatedAt: m.At}

@@ -65,6 +65,7 @@ const (
 
 	PersonMerge   Action = "person.merge"
 	PersonUnmerge Action = "person.unmerge"
+	PersonErase   Action = "person.erase"
 )
 
 // Entry is one thing that was done.

@@ -1,16 +1,15 @@
 package audit
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
@@ -74,39 +73,15 @@ func (a *API) ExportAudit(ctx context.Context, req api.ExportAuditRequestObject)
 	if p.Actor != nil {
 		filter.Actor = *p.Actor
 	}
-	r, w := io.Pipe()
-	go func() {
-		out := bufio.NewWriterSize(w, 32<<10)
-		lines := json.NewEncoder(out)
-		err := a.log.All(ctx, req.ProjectID, filter, func(s *Stored) error { return lines.Encode(apiEntry(s)) })
-		_ = w.CloseWithError(errors.Join(err, out.Flush()))
-	}()
-	first := bufio.NewReaderSize(r, 32<<10)
-	// Before the status is sent: a database that is away is a 503 and no stream that breaks off.
-	if _, err := first.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+	body, err := contract.Stream(func(w io.Writer) error {
+		lines := json.NewEncoder(w)
+		return a.log.All(ctx, req.ProjectID, filter, func(s *Stored) error { return lines.Encode(apiEntry(s)) })
+	})
+	if err != nil {
 		return nil, err
 	}
-	return api.ExportAudit200ApplicationXNdjsonResponse{Body: &stream{first, r}}, nil
+	return api.ExportAudit200ApplicationXNdjsonResponse{Body: body}, nil
 }
-
-// stream is an answer whose status has been sent. When the rest cannot be read it aborts the connection:
-// ended in order, a part would look like the whole.
-type stream struct {
-	io.Reader
-	source *io.PipeReader
-}
-
-// Read panics with http.ErrAbortHandler when there is more that cannot be read.
-func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		panic(http.ErrAbortHandler)
-	}
-	return n, err
-}
-
-// Close lets the reading of the log end when nobody reads the answer any more.
-func (s *stream) Close() error { return s.source.Close() }
 
 func apiEntry(s *Stored) api.AuditEntry {
 	out := api.AuditEntry{ID: s.ID, At: s.At, Action: s.Action, ActorKind: api.AuditActorKind(s.ActorKind), ActorID: s.ActorID,

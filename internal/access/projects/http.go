@@ -124,7 +124,11 @@ func (a *API) RotateKeys(ctx context.Context, req api.RotateKeysRequestObject) (
 
 // CreateWriteKey creates a write key.
 func (a *API) CreateWriteKey(ctx context.Context, req api.CreateWriteKeyRequestObject) (api.CreateWriteKeyResponseObject, error) {
-	key, err := a.projects.CreateWriteKey(ctx, req.ProjectID, req.Body.AllowedOrigins)
+	name := ""
+	if req.Body.Name != nil {
+		name = *req.Body.Name
+	}
+	key, err := a.projects.CreateWriteKey(ctx, req.ProjectID, name, req.Body.AllowedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -144,9 +148,9 @@ func (a *API) ListWriteKeys(ctx context.Context, req api.ListWriteKeysRequestObj
 	return reply, nil
 }
 
-// UpdateWriteKey replaces the origins of a write key.
+// UpdateWriteKey replaces the origins of a write key, and its name if there is one.
 func (a *API) UpdateWriteKey(ctx context.Context, req api.UpdateWriteKeyRequestObject) (api.UpdateWriteKeyResponseObject, error) {
-	key, err := a.projects.UpdateWriteKey(ctx, req.ProjectID, req.KeyID, req.Body.AllowedOrigins)
+	key, err := a.projects.UpdateWriteKey(ctx, req.ProjectID, req.KeyID, req.Body.Name, req.Body.AllowedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -266,5 +270,5 @@ func withSecret(p Project, pair Pair) api.ProjectWithSecret {
 }
 
 func apiWriteKey(k WriteKey) api.WriteKey {
-	return api.WriteKey{ID: k.ID, Key: k.Key, AllowedOrigins: k.AllowedOrigins, CreatedAt: k.CreatedAt}
+	return api.WriteKey{ID: k.ID, Name: k.Name, Key: k.Key, AllowedOrigins: k.AllowedOrigins, CreatedAt: k.CreatedAt}
 }

@@ -185,7 +185,7 @@ func TestADeletedProjectIsGoneAtOnceWithItsKeys(t *testing.T) {
 	b := setup(t)
 	project, pair := b.create(t, "Web shop")
 	kept, keptPair := b.create(t, "Kept")
-	key, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil)
+	key, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestWhatIsDeletedIsTheSameAnswerAsWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	theirs, pair := b.create(t, "Theirs")
-	theirKey, err := b.projects.CreateWriteKey(t.Context(), theirs.ID, []string{"https://their.example"})
+	theirKey, err := b.projects.CreateWriteKey(t.Context(), theirs.ID, "", []string{"https://their.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestWithoutTheDatabaseEverythingIsUnavailableAndNobodyIsLetIn(t *testing.T)
 	t.Parallel()
 	b := setup(t)
 	project, pair := b.create(t, "Web shop")
-	key, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil)
+	key, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func (b *testBundle) fill(t testing.TB, project uuid.UUID, n int) {
 		CROSS JOIN (VALUES (60, 'minute'), (3600, 'hour'), (86400, 'day')) AS g(seconds, field)
 		CROSS JOIN LATERAL (VALUES (e.name), ('')) AS n(name)
 		WHERE e.project_id = $1 GROUP BY 1, 2, 3, 4`, project)
-	if _, err := b.projects.CreateWriteKey(context.Background(), project, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(context.Background(), project, "", nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -413,8 +413,8 @@ func (s store) countWriteKeys(ctx context.Context, tx db.DBTX, projectID uuid.UU
 	return n, nil
 }
 
-func (s store) createWriteKey(ctx context.Context, tx db.DBTX, id, projectID uuid.UUID, key string, origins []string) (WriteKey, error) {
-	row, err := s.q.WriteKeyCreate(ctx, tx, db.WriteKeyCreateParams{ID: id, ProjectID: projectID, Key: key, AllowedOrigins: origins})
+func (s store) createWriteKey(ctx context.Context, tx db.DBTX, id, projectID uuid.UUID, key, name string, origins []string) (WriteKey, error) {
+	row, err := s.q.WriteKeyCreate(ctx, tx, db.WriteKeyCreateParams{ID: id, ProjectID: projectID, Key: key, Name: name, AllowedOrigins: origins})
 	if err != nil {
 		return WriteKey{}, fmt.Errorf("create write key: %w", err)
 	}
@@ -433,8 +433,8 @@ func (s store) writeKeys(ctx context.Context, projectID uuid.UUID) ([]WriteKey, 
 	return keys, nil
 }
 
-func (s store) updateWriteKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID, origins []string) (WriteKey, error) {
-	row, err := s.q.WriteKeyUpdate(ctx, tx, origins, id, projectID)
+func (s store) updateWriteKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID, name *string, origins []string) (WriteKey, error) {
+	row, err := s.q.WriteKeyUpdate(ctx, tx, db.WriteKeyUpdateParams{AllowedOrigins: origins, Name: name, ID: id, ProjectID: projectID})
 	if err != nil {
 		return WriteKey{}, absentOr(err, "update write key")
 	}
@@ -483,7 +483,7 @@ func foundWriteKey(row db.WriteKey, disabled bool, err error) (storedWriteKey, b
 }
 
 func writeKeyOf(row db.WriteKey) WriteKey {
-	return WriteKey{ID: row.ID, Key: row.Key, AllowedOrigins: row.AllowedOrigins, CreatedAt: row.CreatedAt.UTC()}
+	return WriteKey{ID: row.ID, Name: row.Name, Key: row.Key, AllowedOrigins: row.AllowedOrigins, CreatedAt: row.CreatedAt.UTC()}
 }
 
 // absentOr is the error of a query whose empty result means that something is not there, or not the caller's.

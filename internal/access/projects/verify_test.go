@@ -258,7 +258,7 @@ func FuzzVerifySignature(f *testing.F) {
 func FuzzVerifyWholeKeys(f *testing.F) {
 	b := setup(f)
 	project, pair := b.create(f, "Web shop")
-	key, err := b.projects.CreateWriteKey(f.Context(), project.ID, []string{"https://a.example"})
+	key, err := b.projects.CreateWriteKey(f.Context(), project.ID, "", []string{"https://a.example"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -283,11 +283,11 @@ func TestAWriteKeyIsGoodForItsProjectAndOrigins(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	project, pair := b.create(t, "Web shop")
-	open, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil)
+	open, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound, err := b.projects.CreateWriteKey(t.Context(), project.ID, []string{"https://Shop.example.com", "https://*.example.org"})
+	bound, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", []string{"https://Shop.example.com", "https://*.example.org"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 // WriteKey is a public key that can do nothing but send events.
 type WriteKey struct {
 	ID             uuid.UUID
+	Name           string // empty while nobody has given it one
 	Key            string
 	AllowedOrigins []string // in normal form, see OriginAllowed; never nil
 	CreatedAt      time.Time
@@ -26,9 +27,9 @@ type storedWriteKey struct {
 	disabled  bool // the project is
 }
 
-// CreateWriteKey makes a write key for these origins. It fails with a validation error that names every bad origin, and
+// CreateWriteKey makes a write key for these origins, under a name or none. It fails with a validation error that names every bad origin, and
 // with limit_reached when the project has as many as it may.
-func (p *Projects) CreateWriteKey(ctx context.Context, projectID uuid.UUID, origins []string) (WriteKey, error) {
+func (p *Projects) CreateWriteKey(ctx context.Context, projectID uuid.UUID, name string, origins []string) (WriteKey, error) {
 	normal, err := normaliseOrigins(origins)
 	if err != nil {
 		return WriteKey{}, err
@@ -46,11 +47,14 @@ func (p *Projects) CreateWriteKey(ctx context.Context, projectID uuid.UUID, orig
 		if err != nil {
 			return err
 		}
-		if key, err = p.store.createWriteKey(ctx, tx, id, projectID, newWriteKey(), normal); err != nil {
+		if key, err = p.store.createWriteKey(ctx, tx, id, projectID, newWriteKey(), name, normal); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.WriteKeyCreate, Target: id.String(),
-			Changes: audit.Changes{"allowed_origins": {New: normal}}})
+		changes := audit.Changes{"allowed_origins": {New: normal}}
+		if name != "" {
+			changes["name"] = audit.Change{New: name}
+		}
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.WriteKeyCreate, Target: id.String(), Changes: changes})
 	})
 	return key, err
 }
@@ -60,9 +64,9 @@ func (p *Projects) WriteKeys(ctx context.Context, projectID uuid.UUID) ([]WriteK
 	return p.store.writeKeys(ctx, projectID)
 }
 
-// UpdateWriteKey replaces the origins of a write key, from the next request on. A write key that is not of this project
-// is problem.NotFound.
-func (p *Projects) UpdateWriteKey(ctx context.Context, projectID, keyID uuid.UUID, origins []string) (WriteKey, error) {
+// UpdateWriteKey replaces the origins of a write key, from the next request on, and its name unless that is nil. A write key that is
+// not of this project is problem.NotFound.
+func (p *Projects) UpdateWriteKey(ctx context.Context, projectID, keyID uuid.UUID, name *string, origins []string) (WriteKey, error) {
 	normal, err := normaliseOrigins(origins)
 	if err != nil {
 		return WriteKey{}, err
@@ -73,10 +77,11 @@ func (p *Projects) UpdateWriteKey(ctx context.Context, projectID, keyID uuid.UUI
 		if err != nil {
 			return err
 		}
-		if key, err = p.store.updateWriteKey(ctx, tx, projectID, keyID, normal); err != nil {
+		if key, err = p.store.updateWriteKey(ctx, tx, projectID, keyID, name, normal); err != nil {
 			return err
 		}
 		changes := make(audit.Changes)
+		changes.Diff("name", before.Name, key.Name)
 		changes.Diff("allowed_origins", before.AllowedOrigins, key.AllowedOrigins)
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.WriteKeyUpdate, Target: keyID.String(), Changes: changes})
 	})

@@ -69,7 +69,7 @@ func TestChangedOriginsAndDeletedWriteKeysActAtOnce(t *testing.T) {
 	b := setup(t)
 	ctx := asAccount(t, b.account)
 	project, _ := b.create(t, "Web shop")
-	key, err := b.projects.CreateWriteKey(ctx, project.ID, []string{"https://a.example"})
+	key, err := b.projects.CreateWriteKey(ctx, project.ID, "", []string{"https://a.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +95,42 @@ func TestChangedOriginsAndDeletedWriteKeysActAtOnce(t *testing.T) {
 	wantCode(t, err, problem.CodeInvalidKey, "deleted")
 }
 
+// A client that knows no names replaces the origins and must not take the name away.
+func TestAWriteKeyHasANameThatStaysUntilItIsChanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := asAccount(t, b.account)
+	project, _ := b.create(t, "Web shop")
+	made, err := b.api.CreateWriteKey(ctx, api.CreateWriteKeyRequestObject{ProjectID: project.ID, Body: &api.WriteKeyRequest{Name: new("shop")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := made.(api.CreateWriteKey201JSONResponse)
+	if key.Name != "shop" {
+		t.Errorf("made with the name %q", key.Name)
+	}
+	for _, tc := range []struct {
+		name *string
+		want string
+	}{{nil, "shop"}, {new("checkout"), "checkout"}, {nil, "checkout"}} {
+		_, err := b.api.UpdateWriteKey(ctx, api.UpdateWriteKeyRequestObject{ProjectID: project.ID, KeyID: key.ID,
+			Body: &api.WriteKeyRequest{Name: tc.name, AllowedOrigins: []string{"https://a.example"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := b.projects.WriteKeys(ctx, project.ID)
+		if err != nil || len(keys) != 1 || keys[0].Name != tc.want || len(keys[0].AllowedOrigins) != 1 {
+			t.Errorf("%+v, %v; want the name %q", keys, err, tc.want)
+		}
+	}
+}
+
 func TestBadOriginsChangeNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := asAccount(t, b.account)
 	project, _ := b.create(t, "Web shop")
-	key, err := b.projects.CreateWriteKey(ctx, project.ID, []string{"https://a.example"})
+	key, err := b.projects.CreateWriteKey(ctx, project.ID, "", []string{"https://a.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +157,7 @@ func TestAProjectHasAtMost100WriteKeysHoweverManyAreMadeAtOnce(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 15 {
-				_, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil)
+				_, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", nil)
 				switch {
 				case err == nil:
 					made.Add(1)
@@ -147,13 +177,13 @@ func TestAProjectHasAtMost100WriteKeysHoweverManyAreMadeAtOnce(t *testing.T) {
 	if err != nil || len(keys) != 100 {
 		t.Errorf("%d write keys are listed, %v", len(keys), err)
 	}
-	if _, err := b.projects.CreateWriteKey(t.Context(), other.ID, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(t.Context(), other.ID, "", nil); err != nil {
 		t.Errorf("the limit of one project holds for another: %v", err)
 	}
 	if err := b.projects.DeleteWriteKey(t.Context(), project.ID, keys[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(t.Context(), project.ID, "", nil); err != nil {
 		t.Errorf("no write key after one was deleted: %v", err)
 	}
 }

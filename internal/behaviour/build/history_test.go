@@ -22,8 +22,11 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/events/arrivals"
+	"github.com/bahagh/nimbus/internal/events/rollups"
+	"github.com/bahagh/nimbus/internal/people"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -142,7 +145,7 @@ func (h *history) write(tx pgx.Tx, events []behaviour.StoredEvent) {
 			continue
 		}
 		stored = append(stored, arrivals.Event{ProjectID: project, ID: e.ID, TS: e.TS})
-		f.counts = append(f.counts, func() { h.count(tx, e.Name, e.TS, 1) })
+		f.counts = append(f.counts, func() { h.count(tx, e.Name, e.TS) })
 	}
 	if err := arrivals.Append(h.t.Context(), tx, stored); err != nil {
 		h.t.Fatal(err)
@@ -151,12 +154,11 @@ func (h *history) write(tx pgx.Tx, events []behaviour.StoredEvent) {
 }
 
 // count is what rollups do in the transaction that stores.
-func (h *history) count(tx pgx.Tx, name string, ts time.Time, n int) {
-	for _, name := range []string{name, ""} {
-		h.exec(tx, `INSERT INTO event_counts (project_id, granularity, name, bucket, count)
-			VALUES ($1, 86400, $2, date_bin('1 day', $3, 'epoch'), $4)
-			ON CONFLICT (project_id, granularity, name, bucket)
-			DO UPDATE SET count = event_counts.count + excluded.count`, project, name, ts, n)
+func (h *history) count(tx pgx.Tx, name string, ts time.Time) {
+	var c rollups.Counts
+	c.Add(project, name, ts)
+	if err := rollups.Apply(h.t.Context(), tx, &c); err != nil {
+		h.t.Fatal(err)
 	}
 }
 
@@ -271,20 +273,20 @@ func (h *history) finishAll() {
 	}
 }
 
-// erase deletes a user's events and forgets him.
+// erase erases a user, as the program does.
 func (h *history) erase(user string) {
 	h.finishAll()
 	h.note("%s is erased", user)
-	h.exec(h.pool, `WITH gone AS (DELETE FROM events WHERE user_id = $1 RETURNING name, ts), buckets AS (
-			SELECT n.name, date_bin('1 day', g.ts, 'epoch') AS bucket, count(*) AS count
-			FROM gone g CROSS JOIN LATERAL (VALUES (g.name), ('')) n(name) GROUP BY 1, 2)
-		UPDATE event_counts c SET count = c.count - b.count FROM buckets b
-		WHERE c.granularity = 86400 AND c.name = b.name AND c.bucket = b.bucket`, user)
-	err := h.store.Work(h.t.Context(), project, func(w *behaviour.Work) error {
-		return w.Forget(h.t.Context(), behaviour.PersonKey{Kind: behaviour.User, Key: user})
-	})
-	if err != nil {
-		h.t.Fatal(err)
+	eraser := people.NewEraser(h.store, people.EraseOptions{Now: func() time.Time { return h.now }, Rebuild: h.builder().Rebuild})
+	if _, _, err := eraser.Erase(h.t.Context(), project, "u:"+user); err != nil && !problem.Is(err, problem.CodeNotFound) {
+		h.t.Fatalf("%v\n%s", err, strings.Join(h.log, "\n"))
+	}
+	if err := eraser.Round(h.t.Context()); err != nil {
+		h.t.Fatalf("%v\n%s", err, strings.Join(h.log, "\n"))
+	}
+	var left int
+	if err := h.pool.QueryRow(h.t.Context(), "SELECT count(*) FROM events WHERE user_id = $1", user).Scan(&left); err != nil || left > 0 {
+		h.t.Fatalf("%d events of %s are left, %v\n%s", left, user, err, strings.Join(h.log, "\n"))
 	}
 }
 

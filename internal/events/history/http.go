@@ -79,7 +79,7 @@ func (a *API) received(ctx context.Context, f *Filter, cursor *string) (api.List
 func toAPIEvents(found []events.Event) []api.StoredEvent {
 	out := make([]api.StoredEvent, len(found))
 	for k := range found {
-		out[k] = toAPIEvent(&found[k])
+		out[k] = APIEvent(&found[k])
 	}
 	return out
 }
@@ -119,7 +119,7 @@ func (a *API) GetEvent(ctx context.Context, r api.GetEventRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetEvent200JSONResponse(toAPIEvent(&e)), nil
+	return api.GetEvent200JSONResponse(APIEvent(&e)), nil
 }
 
 // JSONPublisher passes stored events on as JSON, as StoredEvent of the contract has it, each with its name. An event is
@@ -143,14 +143,15 @@ func (p JSONPublisher) Stored(projectID uuid.UUID, stored iter.Seq[*events.Event
 
 // eventJSON encodes a stored event. Props were checked to be JSON, and nothing else can fail.
 func eventJSON(e *events.Event) []byte {
-	b, err := json.Marshal(toAPIEvent(e))
+	b, err := json.Marshal(APIEvent(e))
 	if err != nil {
 		panic(err)
 	}
 	return b
 }
 
-func toAPIEvent(e *events.Event) api.StoredEvent {
+// APIEvent is an event as the contract has it.
+func APIEvent(e *events.Event) api.StoredEvent {
 	out := api.StoredEvent{ID: e.ID, ProjectID: e.ProjectID, Name: e.Name, TS: e.TS.UTC(),
 		ReceivedAt: e.ReceivedAt.UTC().Truncate(time.Microsecond), Props: e.Props}
 	if e.UserID != "" {

@@ -26,6 +26,37 @@ func Apply(ctx context.Context, tx db.DBTX, c *Counts) error {
 	return add(ctx, tx, c.Rows())
 }
 
+// Subtract takes what c counted off event_counts, of one project, whose events were deleted in the same transaction. Lock before
+// they are.
+func Subtract(ctx context.Context, tx db.DBTX, c *Counts) error {
+	if c.Empty() {
+		return nil
+	}
+	rows := c.Rows()
+	drop := db.CountsDropZeroParams{ProjectID: rows[0].ProjectID}
+	for i := range rows {
+		rows[i].Count = -rows[i].Count
+		drop.Granularities = append(drop.Granularities, rows[i].Granularity)
+		drop.Names, drop.Buckets = append(drop.Names, rows[i].Name), append(drop.Buckets, rows[i].Bucket)
+	}
+	if err := add(ctx, tx, rows); err != nil {
+		return err
+	}
+	if err := db.New().CountsDropZero(ctx, tx, drop); err != nil {
+		return fmt.Errorf("remove counts that came to nothing: %w", err)
+	}
+	return nil
+}
+
+// Lock keeps a repair of the counts of a project away until the transaction ends: it would add to a count what the transaction
+// takes off.
+func Lock(ctx context.Context, tx db.DBTX, projectID uuid.UUID) error {
+	if err := db.New().RollupEraseLock(ctx, tx, projectID.String()); err != nil {
+		return fmt.Errorf("lock the counts: %w", err)
+	}
+	return nil
+}
+
 // add adds rows, which are unique and in the order of Rows, to event_counts.
 func add(ctx context.Context, tx db.DBTX, rows []Row) error {
 	arg := db.CountsAddParams{

@@ -21,36 +21,42 @@ import (
 
 // GetPerson serves GET /v1/people/{person}.
 func (a *API) GetPerson(ctx context.Context, request api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
-	var out api.GetPerson200JSONResponse
+	var out api.Person
 	h := a.history(request.Person)
 	err := h.read(ctx, a.s, request.Params.ProjectID, func(v *behaviour.View, rows *visits) (err error) {
-		out.Person, out.UserIds, out.AnonymousIds = Name(h.keys[h.person]), []string{}, []string{}
-		for _, k := range h.keys {
-			if k.Kind == behaviour.User {
-				out.UserIds = append(out.UserIds, k.Key)
-			} else {
-				out.AnonymousIds = append(out.AnonymousIds, k.Key)
-			}
-		}
-		slices.Sort(out.UserIds)
-		slices.Sort(out.AnonymousIds)
-		profiles, err := h.profiles.Of(ctx, []uint32{h.person})
-		if err != nil {
-			return err
-		}
-		if out.Props, err = profiles[h.person].JSON(); err != nil {
-			return err
-		}
-		n := len(rows.rows)
-		if n == 0 {
-			return nil
-		}
-		first, last := moment(rows.rows[0].TS), moment(rows.rows[n-1].TS)
-		sessions := rows.sessions()
-		out.Events, out.Sessions, out.FirstSeen, out.LastSeen = int64(n), int64(len(sessions)), &first, &last
-		out.FirstTouch, out.LastTouch, err = h.touches(ctx, v, sessions)
+		out, err = h.about(ctx, v, rows)
 		return err
 	})
+	return api.GetPerson200JSONResponse(out), err
+}
+
+// about is what is known of him, in short.
+func (h *history) about(ctx context.Context, v *behaviour.View, rows *visits) (out api.Person, err error) {
+	out.Person, out.UserIds, out.AnonymousIds = Name(h.keys[h.person]), []string{}, []string{}
+	for _, k := range h.keys {
+		if k.Kind == behaviour.User {
+			out.UserIds = append(out.UserIds, k.Key)
+		} else {
+			out.AnonymousIds = append(out.AnonymousIds, k.Key)
+		}
+	}
+	slices.Sort(out.UserIds)
+	slices.Sort(out.AnonymousIds)
+	profiles, err := h.profiles.Of(ctx, []uint32{h.person})
+	if err != nil {
+		return out, err
+	}
+	if out.Props, err = profiles[h.person].JSON(); err != nil {
+		return out, err
+	}
+	n := len(rows.rows)
+	if n == 0 {
+		return out, nil
+	}
+	first, last := moment(rows.rows[0].TS), moment(rows.rows[n-1].TS)
+	sessions := rows.sessions()
+	out.Events, out.Sessions, out.FirstSeen, out.LastSeen = int64(n), int64(len(sessions)), &first, &last
+	out.FirstTouch, out.LastTouch, err = h.touches(ctx, v, sessions)
 	return out, err
 }
 
@@ -155,6 +161,7 @@ type history struct {
 	names    *scan.Dictionary
 	person   uint32
 	keys     map[uint32]behaviour.PersonKey // of all his ids
+	identity *behaviour.Identity
 	profiles *people.Reader
 }
 
@@ -176,32 +183,17 @@ func (h *history) read(ctx context.Context, s *Service, project uuid.UUID, after
 
 // find finds who is meant.
 func (h *history) find(ctx context.Context, v *behaviour.View, id *behaviour.Identity) error {
-	var candidates []behaviour.PersonKey
-	if key, ok := strings.CutPrefix(h.named, "u:"); ok {
-		candidates = append(candidates, behaviour.PersonKey{Kind: behaviour.User, Key: key})
+	somebody, found, err := people.Find(ctx, v, id, h.named)
+	if err == nil && !found {
+		err = problem.NotFound()
 	}
-	if key, ok := strings.CutPrefix(h.named, "a:"); ok {
-		candidates = append(candidates, behaviour.PersonKey{Kind: behaviour.Anonymous, Key: key})
-	}
-	candidates = append(candidates, behaviour.PersonKey{Kind: behaviour.User, Key: h.named},
-		behaviour.PersonKey{Kind: behaviour.Anonymous, Key: h.named})
-	for _, key := range candidates {
-		no, found, err := v.Find(ctx, key)
-		if err != nil {
-			return err
-		}
-		if !found {
-			continue
-		}
-		h.person = id.Named(no)
-		h.only = *behaviour.NewSet(h.person)
-		if h.keys, err = v.Keys(ctx, append(id.Of(h.person), h.person)); err != nil {
-			return err
-		}
-		h.profiles, err = people.NewReader(ctx, v, id, h.now)
+	if err != nil {
 		return err
 	}
-	return problem.NotFound()
+	h.person, h.keys, h.identity = somebody.No, somebody.Keys, id
+	h.only = *behaviour.NewSet(h.person)
+	h.profiles, err = people.NewReader(ctx, v, id, h.now)
+	return err
 }
 
 // touchSessions is how many of the last sessions are looked at for the last touch.

@@ -4122,6 +4122,16 @@ type PersonBehind struct {
 	TS time.Time `json:"ts"`
 }
 
+// PersonErasure defines model for PersonErasure.
+type PersonErasure struct {
+	// Events How many were deleted so far.
+	Events int64 `json:"events"`
+
+	// ID Of the erasure, as the audit log has it.
+	ID          openapi_types.UUID `json:"id"`
+	RequestedAt time.Time          `json:"requested_at"`
+}
+
 // PersonRow defines model for PersonRow.
 type PersonRow struct {
 	// Events How many there are.
@@ -5885,6 +5895,11 @@ type WriteKey struct {
 	//
 	// Example: nw_V1StGXR8Z5jdHi6BmyTq2xLr
 	Key string `json:"key"`
+
+	// Name For people; empty while nobody has given it one.
+	//
+	// Example: shop
+	Name string `json:"name"`
 }
 
 // WriteKeyList defines model for WriteKeyList.
@@ -5895,6 +5910,11 @@ type WriteKeyList struct {
 // WriteKeyRequest defines model for WriteKeyRequest.
 type WriteKeyRequest struct {
 	AllowedOrigins []Origin `json:"allowed_origins"`
+
+	// Name For people.
+	//
+	// Example: checkout service
+	Name *KeyName `json:"name,omitempty"`
 }
 
 // AuditAction defines model for AuditAction.
@@ -6263,8 +6283,20 @@ type ChangeProfilesParams struct {
 	XSentAt *string `json:"X-Sent-At,omitempty"`
 }
 
+// ErasePersonParams defines parameters for ErasePerson.
+type ErasePersonParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+}
+
 // GetPersonParams defines parameters for GetPerson.
 type GetPersonParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+}
+
+// ExportPersonParams defines parameters for ExportPerson.
+type ExportPersonParams struct {
 	// ProjectID The project's id.
 	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
 }
@@ -9056,10 +9088,33 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/people/query (the `QueryPeople` operationId).
 	QueryPeople(ctx context.Context, body QueryPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ErasePerson Erase a person
+	//
+	// Deletes all events of all his ids and takes them out of every count, and deletes his profile with the operations on it,
+	// his links, merges and places in lists, and what quarantine has of him. What few events he has is gone before the reply,
+	// which is a 200 then. Of somebody with more, and when the database is busy, a job goes on in steps: the reply is a 202, and
+	// the same request again tells how far it is, until it is a 404. What is sent with his ids meanwhile goes, too; what is sent
+	// later is somebody new. Backups keep what they have.
+	//
+	// The audit log has that somebody was erased, when and by whom, under the `id` of the reply, and none of his ids.
+	//
+	// Corresponds with DELETE /v1/people/{person} (the `ErasePerson` operationId).
+	ErasePerson(ctx context.Context, person string, params *ErasePersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPerson Get a person
 	//
 	// Corresponds with GET /v1/people/{person} (the `GetPerson` operationId).
 	GetPerson(ctx context.Context, person string, params *GetPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportPerson Export everything that is known of a person
+	//
+	// One JSON object per line. The first has one member `person`, of the schema `Person`. One of each operation on his profile
+	// follows, with a member `operation`, and then one of each of his events, with a member `event` of the schema `StoredEvent`,
+	// in the order of their `ts`; those of bots are among them. The answer is streamed: a connection that breaks off before its
+	// last line is complete has failed.
+	//
+	// Corresponds with GET /v1/people/{person}/export (the `ExportPerson` operationId).
+	ExportPerson(ctx context.Context, person string, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPersonSessions List the sessions of a person
 	//
@@ -9746,12 +9801,16 @@ type ClientInterface interface {
 
 	// UpdateWriteKeyWithBody Replace a write key's allowed origins
 	//
+	// Without a `name` it keeps the one that it has.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/projects/{project_id}/write-keys/{key_id} (the `UpdateWriteKey` operationId).
 	UpdateWriteKeyWithBody(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateWriteKey Replace a write key's allowed origins
+	//
+	// Without a `name` it keeps the one that it has.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -11412,11 +11471,54 @@ func (c *HTTPClient) QueryPeople(ctx context.Context, body QueryPeopleJSONReques
 	return c.Client.Do(req)
 }
 
+// ErasePerson Erase a person
+//
+// Deletes all events of all his ids and takes them out of every count, and deletes his profile with the operations on it,
+// his links, merges and places in lists, and what quarantine has of him. What few events he has is gone before the reply,
+// which is a 200 then. Of somebody with more, and when the database is busy, a job goes on in steps: the reply is a 202, and
+// the same request again tells how far it is, until it is a 404. What is sent with his ids meanwhile goes, too; what is sent
+// later is somebody new. Backups keep what they have.
+//
+// The audit log has that somebody was erased, when and by whom, under the `id` of the reply, and none of his ids.
+//
+// Corresponds with DELETE /v1/people/{person} (the `ErasePerson` operationId).
+func (c *HTTPClient) ErasePerson(ctx context.Context, person string, params *ErasePersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewErasePersonRequest(c.Server, person, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetPerson Get a person
 //
 // Corresponds with GET /v1/people/{person} (the `GetPerson` operationId).
 func (c *HTTPClient) GetPerson(ctx context.Context, person string, params *GetPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPersonRequest(c.Server, person, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportPerson Export everything that is known of a person
+//
+// One JSON object per line. The first has one member `person`, of the schema `Person`. One of each operation on his profile
+// follows, with a member `operation`, and then one of each of his events, with a member `event` of the schema `StoredEvent`,
+// in the order of their `ts`; those of bots are among them. The answer is streamed: a connection that breaks off before its
+// last line is complete has failed.
+//
+// Corresponds with GET /v1/people/{person}/export (the `ExportPerson` operationId).
+func (c *HTTPClient) ExportPerson(ctx context.Context, person string, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPersonRequest(c.Server, person, params)
 	if err != nil {
 		return nil, err
 	}
@@ -12882,6 +12984,8 @@ func (c *HTTPClient) DeleteWriteKey(ctx context.Context, projectID ProjectPath, 
 
 // UpdateWriteKeyWithBody Replace a write key's allowed origins
 //
+// Without a `name` it keeps the one that it has.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/projects/{project_id}/write-keys/{key_id} (the `UpdateWriteKey` operationId).
@@ -12898,6 +13002,8 @@ func (c *HTTPClient) UpdateWriteKeyWithBody(ctx context.Context, projectID Proje
 }
 
 // UpdateWriteKey Replace a write key's allowed origins
+//
+// Without a `name` it keeps the one that it has.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -15805,6 +15911,63 @@ func NewQueryPeopleRequestWithBody(server string, contentType string, body io.Re
 	return req, nil
 }
 
+// NewErasePersonRequest constructs an http.Request for the ErasePerson method
+func NewErasePersonRequest(server string, person string, params *ErasePersonParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/people/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project_id", params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPersonRequest constructs an http.Request for the GetPerson method
 func NewGetPersonRequest(server string, person string, params *GetPersonParams) (*http.Request, error) {
 	var err error
@@ -15822,6 +15985,63 @@ func NewGetPersonRequest(server string, person string, params *GetPersonParams) 
 	}
 
 	operationPath := fmt.Sprintf("/v1/people/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project_id", params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExportPersonRequest constructs an http.Request for the ExportPerson method
+func NewExportPersonRequest(server string, person string, params *ExportPersonParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person", person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/people/%s/export", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -20038,12 +20258,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/people/query (the `QueryPeople` operationId).
 	QueryPeopleWithResponse(ctx context.Context, body QueryPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*QueryPeopleResponse, error)
 
+	// ErasePersonWithResponse Erase a person
+	//
+	// Deletes all events of all his ids and takes them out of every count, and deletes his profile with the operations on it,
+	// his links, merges and places in lists, and what quarantine has of him. What few events he has is gone before the reply,
+	// which is a 200 then. Of somebody with more, and when the database is busy, a job goes on in steps: the reply is a 202, and
+	// the same request again tells how far it is, until it is a 404. What is sent with his ids meanwhile goes, too; what is sent
+	// later is somebody new. Backups keep what they have.
+	//
+	// The audit log has that somebody was erased, when and by whom, under the `id` of the reply, and none of his ids.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/people/{person} (the `ErasePerson` operationId).
+	ErasePersonWithResponse(ctx context.Context, person string, params *ErasePersonParams, reqEditors ...RequestEditorFn) (*ErasePersonResponse, error)
+
 	// GetPersonWithResponse Get a person
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/people/{person} (the `GetPerson` operationId).
 	GetPersonWithResponse(ctx context.Context, person string, params *GetPersonParams, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
+
+	// ExportPersonWithResponse Export everything that is known of a person
+	//
+	// One JSON object per line. The first has one member `person`, of the schema `Person`. One of each operation on his profile
+	// follows, with a member `operation`, and then one of each of his events, with a member `event` of the schema `StoredEvent`,
+	// in the order of their `ts`; those of bots are among them. The answer is streamed: a connection that breaks off before its
+	// last line is complete has failed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/people/{person}/export (the `ExportPerson` operationId).
+	ExportPersonWithResponse(ctx context.Context, person string, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*ExportPersonResponse, error)
 
 	// ListPersonSessionsWithResponse List the sessions of a person
 	//
@@ -20804,12 +21051,16 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateWriteKeyWithBodyWithResponse Replace a write key's allowed origins
 	//
+	// Without a `name` it keeps the one that it has.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/projects/{project_id}/write-keys/{key_id} (the `UpdateWriteKey` operationId).
 	UpdateWriteKeyWithBodyWithResponse(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWriteKeyResponse, error)
 
 	// UpdateWriteKeyWithResponse Replace a write key's allowed origins
+	//
+	// Without a `name` it keeps the one that it has.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -26539,6 +26790,119 @@ func (r QueryPeopleResponse) ContentType() string {
 	return ""
 }
 
+// ErasePersonResponse401Headers the declared response headers of an HTTP 401 response for ErasePerson
+type ErasePersonResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ErasePersonResponse429Headers the declared response headers of an HTTP 429 response for ErasePerson
+type ErasePersonResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ErasePersonResponse503Headers the declared response headers of an HTTP 503 response for ErasePerson
+type ErasePersonResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ErasePersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonErasure
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PersonErasure
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ErasePersonResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ErasePersonResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ErasePersonResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ErasePersonResponse) GetJSON200() *PersonErasure {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ErasePersonResponse) GetJSON202() *PersonErasure {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ErasePersonResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ErasePersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ErasePersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ErasePersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ErasePersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetPersonResponse401Headers the declared response headers of an HTTP 401 response for GetPerson
 type GetPersonResponse401Headers struct {
 	WWWAuthenticate *string
@@ -26639,6 +27003,105 @@ func (r GetPersonResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportPersonResponse401Headers the declared response headers of an HTTP 401 response for ExportPerson
+type ExportPersonResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ExportPersonResponse429Headers the declared response headers of an HTTP 429 response for ExportPerson
+type ExportPersonResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ExportPersonResponse503Headers the declared response headers of an HTTP 503 response for ExportPerson
+type ExportPersonResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ExportPersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportPersonResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportPersonResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportPersonResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportPersonResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportPersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportPersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportPersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportPersonResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -34781,6 +35244,27 @@ func (c *ClientWithResponses) QueryPeopleWithResponse(ctx context.Context, body 
 	return ParseQueryPeopleResponse(rsp)
 }
 
+// ErasePersonWithResponse Erase a person
+//
+// Deletes all events of all his ids and takes them out of every count, and deletes his profile with the operations on it,
+// his links, merges and places in lists, and what quarantine has of him. What few events he has is gone before the reply,
+// which is a 200 then. Of somebody with more, and when the database is busy, a job goes on in steps: the reply is a 202, and
+// the same request again tells how far it is, until it is a 404. What is sent with his ids meanwhile goes, too; what is sent
+// later is somebody new. Backups keep what they have.
+//
+// The audit log has that somebody was erased, when and by whom, under the `id` of the reply, and none of his ids.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/people/{person} (the `ErasePerson` operationId).
+func (c *ClientWithResponses) ErasePersonWithResponse(ctx context.Context, person string, params *ErasePersonParams, reqEditors ...RequestEditorFn) (*ErasePersonResponse, error) {
+	rsp, err := c.ErasePerson(ctx, person, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseErasePersonResponse(rsp)
+}
+
 // GetPersonWithResponse Get a person
 //
 // Returns a wrapper object for the known response body format(s).
@@ -34792,6 +35276,24 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, person 
 		return nil, err
 	}
 	return ParseGetPersonResponse(rsp)
+}
+
+// ExportPersonWithResponse Export everything that is known of a person
+//
+// One JSON object per line. The first has one member `person`, of the schema `Person`. One of each operation on his profile
+// follows, with a member `operation`, and then one of each of his events, with a member `event` of the schema `StoredEvent`,
+// in the order of their `ts`; those of bots are among them. The answer is streamed: a connection that breaks off before its
+// last line is complete has failed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/people/{person}/export (the `ExportPerson` operationId).
+func (c *ClientWithResponses) ExportPersonWithResponse(ctx context.Context, person string, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*ExportPersonResponse, error) {
+	rsp, err := c.ExportPerson(ctx, person, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportPersonResponse(rsp)
 }
 
 // ListPersonSessionsWithResponse List the sessions of a person
@@ -36015,6 +36517,8 @@ func (c *ClientWithResponses) DeleteWriteKeyWithResponse(ctx context.Context, pr
 
 // UpdateWriteKeyWithBodyWithResponse Replace a write key's allowed origins
 //
+// Without a `name` it keeps the one that it has.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/projects/{project_id}/write-keys/{key_id} (the `UpdateWriteKey` operationId).
@@ -36027,6 +36531,8 @@ func (c *ClientWithResponses) UpdateWriteKeyWithBodyWithResponse(ctx context.Con
 }
 
 // UpdateWriteKeyWithResponse Replace a write key's allowed origins
+//
+// Without a `name` it keeps the one that it has.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -42235,6 +42741,128 @@ func ParseQueryPeopleResponse(rsp *http.Response) (*QueryPeopleResponse, error) 
 	return response, nil
 }
 
+// ParseErasePersonResponse parses an HTTP response from a ErasePersonWithResponse call
+func ParseErasePersonResponse(rsp *http.Response) (*ErasePersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ErasePersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonErasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PersonErasure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ErasePersonResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ErasePersonResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ErasePersonResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetPersonResponse parses an HTTP response from a GetPersonWithResponse call
 func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -42337,6 +42965,114 @@ func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetPersonResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportPersonResponse parses an HTTP response from a ExportPersonWithResponse call
+func ParseExportPersonResponse(rsp *http.Response) (*ExportPersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportPersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ExportPersonResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportPersonResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportPersonResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -7,7 +7,7 @@ import { idempotencyKey, queryClient, reloadProjects, sentAgain } from '../../ap
 import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, CopyButton, Dialog, Failure, SelectField, Skeleton, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Dialog, Failure, SelectField, Skeleton, TextField, toast } from '../../ui';
 import { keepSecret, NewKey, type FreshKey } from '../../secret';
 
 export function MainKey({ project, canChange }: { project: Project; canChange: boolean }) {
@@ -84,6 +84,7 @@ export function WriteKeys({ projectId }: { projectId: string }) {
         <ul className="lines">
           {list.data?.items.map((key) => (
             <li key={key.id} className="write-key stack tight">
+              {key.name && <strong className="wrap-any">{key.name}</strong>}
               <div className="secret"><code>{key.key}</code><CopyButton text={key.key} className="" /></div>
               <div className="row wrap small">
                 <span className="muted grow wrap-any">{key.allowed_origins.join(', ') || m.keys.anyOrigin} · {date(key.created_at, zone)}</span>
@@ -112,6 +113,7 @@ export function WriteKeys({ projectId }: { projectId: string }) {
 
 function Origins({ projectId, target, onClose }: { projectId: string; target: WriteKey | 'new'; onClose: () => void }) {
   const id = useId();
+  const [name, setName] = useState(target === 'new' ? '' : target.name);
   const [text, setText] = useState(target === 'new' ? '' : target.allowed_origins.join('\n'));
   const onSuccess = async () => {
     await reload();
@@ -128,13 +130,15 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
         className="stack"
         onSubmit={(e) => {
           e.preventDefault();
-          const body = { allowed_origins: [...new Set(text.split(/[\s,]+/).map((o) => o.replace(/\/+$/, '')).filter(Boolean))] };
+          // Without a name it keeps the one that it has.
+          const body = { ...(name.trim() && { name: name.trim() }), allowed_origins: [...new Set(text.split(/[\s,]+/).map((o) => o.replace(/\/+$/, '')).filter(Boolean))] };
           const path = { project_id: projectId };
           if (target === 'new') create.mutate({ path, headers: idempotencyKey(), body });
           else update.mutate({ path: { ...path, key_id: target.id }, body });
         }}
       >
         {error && !wrong && <Failure error={error} />}
+        <TextField label={m.keys.writeName} value={name} maxLength={100} onChange={(e) => setName(e.target.value)} />
         <div className="field">
           <label htmlFor={id}>{m.keys.origins}</label>
           <textarea id={id} className="input mono" rows={4} spellCheck={false} autoFocus value={text} onChange={(e) => setText(e.target.value)} aria-invalid={wrong ? true : undefined} aria-describedby={`${id}-hint`} />

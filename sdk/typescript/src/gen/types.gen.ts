@@ -461,11 +461,16 @@ export type RotateKeysRequest = {
 export type Origin = string;
 
 export type WriteKeyRequest = {
+    name?: KeyName;
     allowed_origins: Array<Origin>;
 };
 
 export type WriteKey = {
     id: string;
+    /**
+     * For people; empty while nobody has given it one.
+     */
+    name: string;
     /**
      * Public; send it as `X-Write-Key`.
      */
@@ -1487,6 +1492,18 @@ export type Person = {
     last_seen?: string;
     first_touch?: Touch;
     last_touch?: Touch;
+};
+
+export type PersonErasure = {
+    /**
+     * Of the erasure, as the audit log has it.
+     */
+    id: string;
+    requested_at: string;
+    /**
+     * How many were deleted so far.
+     */
+    events: number;
 };
 
 /**
@@ -8812,6 +8829,69 @@ export type DeleteMergeResponses = {
 
 export type DeleteMergeResponse = DeleteMergeResponses[keyof DeleteMergeResponses];
 
+export type ErasePersonData = {
+    body?: never;
+    path: {
+        /**
+         * Who: a user id or an anonymous id, where several are one person any of them. `u:` before it says that it is a user id,
+         * `a:` that it is an anonymous one; without, it is a user id if there is such a user.
+         *
+         */
+        person: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/people/{person}';
+};
+
+export type ErasePersonErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ErasePersonError = ErasePersonErrors[keyof ErasePersonErrors];
+
+export type ErasePersonResponses = {
+    /**
+     * Nothing is left of him.
+     */
+    200: PersonErasure;
+    /**
+     * He is being erased.
+     */
+    202: PersonErasure;
+};
+
+export type ErasePersonResponse = ErasePersonResponses[keyof ErasePersonResponses];
+
 export type GetPersonData = {
     body?: never;
     path: {
@@ -8870,6 +8950,65 @@ export type GetPersonResponses = {
 };
 
 export type GetPersonResponse = GetPersonResponses[keyof GetPersonResponses];
+
+export type ExportPersonData = {
+    body?: never;
+    path: {
+        /**
+         * Who: a user id or an anonymous id, where several are one person any of them. `u:` before it says that it is a user id,
+         * `a:` that it is an anonymous one; without, it is a user id if there is such a user.
+         *
+         */
+        person: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/people/{person}/export';
+};
+
+export type ExportPersonErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ExportPersonError = ExportPersonErrors[keyof ExportPersonErrors];
+
+export type ExportPersonResponses = {
+    /**
+     * What is known of him.
+     */
+    200: string;
+};
+
+export type ExportPersonResponse = ExportPersonResponses[keyof ExportPersonResponses];
 
 export type ListPersonSessionsData = {
     body?: never;
