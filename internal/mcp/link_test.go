@@ -14,18 +14,19 @@ const project = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 // A link must show the question that was asked, and none is better than one that shows another.
 func TestALinkShowsWhatWasAsked(t *testing.T) {
 	t.Parallel()
-	const span = `"from":"2026-01-01T00:00:00Z","to":"2026-02-01T00:00:00Z"`
+	const from, to = `"from":"2026-01-01T00:00:00Z"`, `"to":"2026-02-01T00:00:00Z"`
+	const span = from + "," + to
 	for _, c := range []struct{ tool, args, want string }{
-		{"askFunnel", `{` + span + `,"steps":[{"event":"a"}]}`, `question={` + span + `,"kind":"funnel","steps":[{"event":"a"}]}`},
+		{"askFunnel", `{` + span + `,"steps":[{"event":"a"}]}`, `question={` + from + `,"kind":"funnel","steps":[{"event":"a"}],` + to + `}`},
 		{"askFunnel", `{` + span + `,"steps":[{"custom_event":"` + project + `"}]}`, ""},
 		{"askFunnel", `{` + span + `,"steps":[{"event":"a"}],"include_bots":true}`, ""},
 		{"askFunnel", `{` + span + `,"steps":[{"event":"` + strings.Repeat("a", maxLink) + `"}]}`, ""},
 		{"askUniques", `{` + span + `}`, ""},
-		{"askLifecycle", `{` + span + `,"people":{"op":"in","cohort":"c"}}`, `question={` + span + `,"kind":"lifecycle","people":{"op":"in","cohort":"c"}}`},
+		{"askLifecycle", `{` + span + `,"people":{"op":"in","cohort":"c"}}`, `question={` + from + `,"kind":"lifecycle","people":{"op":"in","cohort":"c"},` + to + `}`},
 		{"askLifecycle", `{` + span + `,"people":{"op":"did","event":"a"}}`, ""},
 		{"runMetricsQuery", `{"names":["a"]}`, `question={"kind":"metrics","names":["a"]}`},
 		{"askTrends", `{` + span + `,"series":[{"event":"a","measure":"sum","prop":"p"}],"breakdown":[{"prop":"plan"}]}`,
-			`question={"breakdown":"prop","breakdown_prop":"plan",` + span + `,"kind":"metrics","measure":"sum","names":["a"],"prop":"p"}`},
+			`question={"breakdown":"prop","breakdown_prop":"plan",` + from + `,"kind":"metrics","measure":"sum","names":["a"],"prop":"p",` + to + `}`},
 		{"askTrends", `{` + span + `,"series":[{"event":"a"},{"event":"b"}]}`, ""},
 		{"askTrends", `{` + span + `,"series":[{"event":"a"}],"formulas":[{"expression":"A"}]}`, ""},
 		{"askTrends", `{` + span + `,"series":[{"event":"a","first_time":true}]}`, ""},
