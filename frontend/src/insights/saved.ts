@@ -8,7 +8,7 @@ export function stateOfAddress(s: Record<string, unknown>): InsightState {
   const question = s['question'] as SavedQuestion | undefined;
   if (typeof question !== 'object' || question === null) return parseInsight(s);
   const state = question.kind === 'metrics' ? stateOf({ question, view: {} }) : stateOfSaved(question);
-  return parseInsight({ ...(state ?? {}), at: s['at'] });
+  return parseInsight({ ...state, at: s['at'] });
 }
 
 /** Undefined for a kind that the page does not ask. */
