@@ -64,7 +64,8 @@ type Dictionary struct {
 	mu     sync.Mutex
 	codes  map[parts.Value]uint32
 	values []parts.Value
-	people []uint32 // codes by the numbers of people
+	stood  map[parts.Value]uint32 // codes of values that As makes others of
+	people []uint32               // codes by the numbers of people
 }
 
 // NewDictionary is of a prop that takes codes as they come.
@@ -79,22 +80,42 @@ func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
 		d.values = append(d.values, parts.Value{}, parts.Value{})
 	}
 	for _, v := range values {
-		if d.As != nil && !v.None() {
-			v = d.As(v)
-		}
-		if v.None() {
-			codes = append(codes, 0)
-			continue
-		}
-		code, ok := d.codes[v]
-		if !ok {
-			code = uint32(len(d.values))
-			d.codes[v] = code
-			d.values = append(d.values, v)
-		}
-		codes = append(codes, code)
+		codes = append(codes, d.codeOf(v))
 	}
 	return codes
+}
+
+// codeOf returns the code of a value. What stands for a value is found once.
+func (d *Dictionary) codeOf(v parts.Value) uint32 {
+	if v.None() {
+		return 0
+	}
+	if d.As == nil {
+		return d.own(v)
+	}
+	code, ok := d.stood[v]
+	if !ok {
+		code = d.own(d.As(v))
+		if d.stood == nil {
+			d.stood = make(map[parts.Value]uint32)
+		}
+		d.stood[v] = code
+	}
+	return code
+}
+
+// own returns the code of a value that stands for itself.
+func (d *Dictionary) own(v parts.Value) uint32 {
+	if v.None() {
+		return 0
+	}
+	code, ok := d.codes[v]
+	if !ok {
+		code = uint32(len(d.values))
+		d.codes[v] = code
+		d.values = append(d.values, v)
+	}
+	return code
 }
 
 // encode returns the codes of a prop's rows, in memory that is used again.
