@@ -39,8 +39,9 @@ func runPeople(ctx context.Context, e *env) error {
 		err = exportPerson(ctx, e, store, project, person)
 	} else {
 		quarantine := compat.NewQuarantine(d.Pool, prometheus.NewRegistry(), time.Now)
+		builder := build.New(store, build.Options{Share: 1, Logger: e.log})
 		err = erasePerson(ctx, e, people.NewEraser(store, people.EraseOptions{
-			Now: time.Now, Rebuild: build.New(store, build.Options{Share: 1, Logger: e.log}).Rebuild, Also: []people.Also{quarantine.Erase}}), project, person)
+			Now: time.Now, Rebuild: builder.Rebuild, Also: []people.Also{quarantine.Erase}}), project, person)
 	}
 	if problem.Is(err, problem.CodeNotFound) {
 		return fmt.Errorf("nothing is known of %q in project %s", person, project)

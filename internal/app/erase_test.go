@@ -135,3 +135,20 @@ func TestOneWithManyEventsIsErasedInSteps(t *testing.T) {
 		t.Errorf("%d events were erased at once", first.Events)
 	}
 }
+
+func TestWhatQuarantineHasOfAPersonIsErased(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	s := vendorSender(t, a)
+	long := strings.Repeat("x", 201)
+	s.post(t, "/v1/batch", `{"writeKey":"WRITEKEY","batch":[{"type":"track","event":"`+long+`","userId":"ada"},
+		{"type":"track","event":"`+long+`","userId":"bob","properties":{"friend":"ada"}},{"type":"track","event":"`+long+`","anonymousId":"ada"}]}`)
+	project := "?project_id=" + s.ProjectID.String()
+	s.Do("DELETE", "/v1/people/ada"+project, nil).Want(200)
+	var left struct{ Items []struct{ Body string } }
+	s.Do("GET", "/v1/projects/"+s.ProjectID.String()+"/quarantine", nil).Want(200).JSON(&left)
+	if len(left.Items) != 1 || !strings.Contains(left.Items[0].Body, `"bob"`) {
+		t.Errorf("quarantine has %+v", left.Items)
+	}
+	s.Do("DELETE", "/v1/people/ada"+project, nil).WantCode(404, "not_found")
+}

@@ -686,3 +686,26 @@ func FuzzDecodeMessage(f *testing.F) {
 		}
 	})
 }
+
+// Somebody's events are deleted, and a stream that comes back must not get them from memory: on no node.
+func TestWhatIsForgottenIsInNoRing(t *testing.T) {
+	t.Parallel()
+	a, b, s := acquainted(t, &bus.Hub{})
+	b.store("a")
+	s.await("a")
+	b.Forget(project)
+	nimbustest.Eventually(t, "the rings are empty", func() bool {
+		for _, n := range []*node{a, b} {
+			topic := n.current()
+			topic.mu.RLock()
+			kept := len(topic.ring.entries)
+			topic.mu.RUnlock()
+			if kept > 0 {
+				return false
+			}
+		}
+		return true
+	})
+	b.store("b")
+	s.await("b")
+}
