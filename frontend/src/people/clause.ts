@@ -99,9 +99,6 @@ export const asGroup = (clause: Draft | undefined): Group | undefined => (clause
 /** The inverse: a group of one is that one. */
 export const simple = (group: Group | undefined): Draft | undefined => (group?.clauses.length === 1 ? group.clauses[0] : group);
 
-/** Adds a condition to those that are there. */
-export const joined = (clause: Draft | undefined, another: Draft): Draft => (clause === undefined ? another : clause.op === 'and' ? { op: 'and', clauses: [...clause.clauses, another] } : { op: 'and', clauses: [clause, another] });
-
 /** The clause as the server takes it; undefined while a part of it is missing. */
 export function complete(clause: Draft | undefined): CohortClause | undefined {
   return clause !== undefined && isComplete(clause) ? (clause as CohortClause) : undefined;

@@ -65,11 +65,11 @@ function Jump({ at, zone, latest }: { at: string | undefined; zone: string; late
   const go = (next: string | undefined) => void navigate({ search: { ...(next && { at: next }) }, resetScroll: false });
   return (
     <>
+      <label className="muted small" htmlFor="jump">{p.person.jump}</label>
       <input
+        id="jump"
         className="input jump"
         type="date"
-        aria-label={p.person.jump}
-        title={p.person.jump}
         value={at ? isoDay(at, zone) : ''}
         {...(latest && { max: isoDay(latest, zone) })}
         onChange={(e) => go(e.target.value ? new Date(startOfDay(addDays(e.target.value, 1), zone).getTime() - 1).toISOString() : undefined)}
