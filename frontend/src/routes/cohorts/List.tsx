@@ -59,7 +59,7 @@ export function ListPanel({ cohort, projectId, onChanged }: { cohort: Cohort; pr
         {change.data && <Unknown change={change.data} />}
         {canEdit && (
           <>
-            <Segments label={p.cohort.mode} value={mode} options={modes.map((value) => ({ value, label: p.cohort.modes[value] }))} onChange={setMode} />
+            <div><Segments label={p.cohort.mode} value={mode} options={modes.map((value) => ({ value, label: p.cohort.modes[value] }))} onChange={setMode} /></div>
             <IdsField value={text} onChange={setText} />
             {change.error && <Failure error={change.error} />}
             <div><Button kind="primary" busy={change.isPending} disabled={ids === undefined} onClick={() => ids && change.mutate({ path: { project_id: projectId, cohort_id: cohort.id }, headers: ifMatch(cohort.version), body: { mode, ...ids } })}>{p.cohort.apply[mode]}</Button></div>

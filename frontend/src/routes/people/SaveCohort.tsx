@@ -41,7 +41,7 @@ export function SaveCohort({ projectId, sought, total, onClose }: { projectId: s
   return (
     <Naming title={p.list.saveTitle} placeholder={p.list.savePlaceholder} action={m.save} name="" description="" busy={save.isPending} error={save.error} disabled={tooMany} onClose={onClose} onSubmit={(named) => save.mutate(named)}>
       <div className="field">
-        {canLive && <Segments label={p.cohort.kind} value={kind} options={[{ value: 'live', label: p.list.living }, { value: 'fixed', label: p.list.fixed }]} onChange={setKind} />}
+        {canLive && <div><Segments label={p.cohort.kind} value={kind} options={[{ value: 'live', label: p.list.living }, { value: 'fixed', label: p.list.fixed }]} onChange={setKind} /></div>}
         <span className="hint">{tooMany ? p.list.tooMany(number(mostListed)) : kind === 'live' ? p.list.livingHint : [p.list.fixedHint(p.people(total, number(total))), sought.search !== undefined && p.list.searchIsFixed].filter(Boolean).join(' ')}</span>
       </div>
     </Naming>
