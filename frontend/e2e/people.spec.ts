@@ -71,6 +71,7 @@ test('people: found by e-mail and by conditions, with columns of choice, saved a
   // And a property of the profile.
   await pick(page, /^Add a condition/, 'have a profile');
   const condition = page.locator('.popover');
+  await condition.getByRole('button', { name: 'Add a condition' }).click();
   await condition.getByLabel('Property', { exact: true }).fill('plan');
   await condition.getByLabel('Value').fill('free');
   await page.keyboard.press('Enter');
