@@ -4,6 +4,7 @@ import { expect, home, logIn, shop, test, url } from './fixtures';
 import { send } from './seed';
 
 const filter = JSON.stringify({ op: 'and', filters: [{ op: 'exists', prop: 'page' }, { op: 'not', filter: { op: 'eq', prop: 'plan', value: 'team' } }] });
+const tree = { op: 'and', clauses: [{ op: 'did', event: 'page_view', times: { gte: 2 }, within: { last_days: 30 } }, { op: 'or', clauses: [{ op: 'sequence', steps: [{ event: 'page_view' }, { event: 'search' }] }, { op: 'not', clause: { op: 'did', event: 'purchased' } }] }] };
 const pages: Record<string, { path: string; ready: string; meanwhile?: () => Promise<void> }> = {
   'log in': { path: '/login', ready: 'form' },
   register: { path: '/register?next=/projects', ready: 'form' },
@@ -29,7 +30,12 @@ const pages: Record<string, { path: string; ready: string; meanwhile?: () => Pro
   'live, of a name': { path: `${home}/live?name=%5B%22refunded%22%5D`, ready: '.empty' },
   events: { path: `${home}/events`, ready: '.window .event' },
   people: { path: `${home}/people`, ready: 'td a' },
-  person: { path: `${home}/people/user_7`, ready: '.visit' },
+  'people who fit conditions': { path: `${home}/people?where=${encodeURIComponent(JSON.stringify(tree))}`, ready: 'td a' },
+  person: { path: `${home}/people/user_7`, ready: '.session' },
+  cohorts: { path: `${home}/cohorts`, ready: '.empty' },
+  'a new cohort': { path: `${home}/cohorts/new?where=${encodeURIComponent(JSON.stringify(tree))}`, ready: '.size .num' },
+  'a new list': { path: `${home}/cohorts/new?kind=fixed`, ready: 'textarea' },
+  'no such cohort': { path: `${home}/cohorts/${shop.projectId}`, ready: '.empty' },
   'nobody of that id': { path: `${home}/people/nobody`, ready: '.empty' },
   install: { path: `${home}/install`, ready: '.notice.good' },
   members: { path: `${home}/members`, ready: 'select.role' },

@@ -46,7 +46,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.getByRole('button', { name: 'New board' }).click();
   await page.getByLabel('Name', { exact: true }).fill('Monday');
   await page.getByRole('button', { name: 'Create board' }).click();
-  const add = page.getByLabel('Add a report');
+  const add = page.getByLabel('Add an insight');
   await add.selectOption('Revenue');
   await add.selectOption('Total');
   await page.getByRole('group', { name: 'Width of Total' }).getByRole('button', { name: 'Full' }).click();
@@ -121,7 +121,7 @@ test('of two who change a board or a report, the second is told, and chooses', a
   const names = page.locator('.board h2');
 
   await page.goto(path);
-  await page.getByLabel('Add a report').selectOption('Two');
+  await page.getByLabel('Add an insight').selectOption('Two');
   // A tile that is taken off comes back to its place.
   await page.getByRole('button', { name: 'Take One off the board' }).click();
   await expect(names).toHaveText(['Two']);
@@ -129,7 +129,7 @@ test('of two who change a board or a report, the second is told, and chooses', a
   await expect(names).toHaveText(['One', 'Two']);
 
   await other.goto(url + path);
-  await other.getByLabel('Add a report').selectOption('Three');
+  await other.getByLabel('Add an insight').selectOption('Three');
   await other.getByRole('button', { name: 'Save board' }).click();
   await expect(other.getByRole('button', { name: 'Edit' })).toBeVisible();
 
@@ -176,8 +176,8 @@ test('text and sizes of tiles stay as they were arranged, and an insight of anot
 
   await page.getByRole('button', { name: 'Add text' }).click();
   await page.getByLabel('Text 1, in Markdown').fill('# Growth\n\n**Every** week. <script>alert(1)</script> [more](https://example.com)');
-  await page.getByLabel('Add a report').selectOption('Visits');
-  await page.getByLabel('Add a report').selectOption('To buy');
+  await page.getByLabel('Add an insight').selectOption('Visits');
+  await page.getByLabel('Add an insight').selectOption('To buy');
   await page.getByRole('group', { name: 'Width of Visits' }).getByRole('button', { name: 'Third' }).click();
   await page.getByRole('group', { name: 'Height of Visits' }).getByRole('button', { name: 'Tall' }).click();
   await page.getByRole('button', { name: 'Save board' }).click();

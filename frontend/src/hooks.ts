@@ -1,9 +1,9 @@
 /** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
-import type { CatalogueValue, Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listCohortsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions } from '@nimbus-analytics/sdk/react-query';
+import type { CatalogueValue, PersonRow, Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
+import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listCohortsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions, queryPeopleOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useCallback, useDeferredValue, useEffect, useMemo } from 'react';
+import { useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 import { queryClient, session } from './api';
 import { m } from './messages';
 import { useGoing } from './saved/removal';
@@ -58,6 +58,7 @@ export function useReports(project_id: string) {
 /** The saved cohorts of a project. */
 export const useCohorts = (project_id: string) => useQuery({ ...listCohortsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export const refreshCohorts = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Cohorts'] }] });
 export const refreshSaved = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Saved'] }] });
 
 /** The ways to log in to this server. */
@@ -80,21 +81,57 @@ export const useEventNames = (typed?: string) => useEventsByName(typed).map((e) 
 export const propPath = (name: string) => name.replace(/[.[\\]/g, '\\$&');
 
 /** The properties that events of a name have, or of any, as paths: their names, and of which of them there are numbers. */
-export function usePropNames(event?: string): { names: string[]; all: string[]; numeric: string[] } {
+export function usePropNames(event?: string, enabled = true): { names: string[]; all: string[]; numeric: string[] } {
   const project_id = useProjectId();
-  const q = useQuery({ ...listCataloguePropsOptions({ query: { project_id, limit: 1000, ...(event && { event }) } }), ...known, enabled: project_id !== '' });
+  const q = useQuery({ ...listCataloguePropsOptions({ query: { project_id, limit: 1000, ...(event && { event }) } }), ...known, enabled: enabled && project_id !== '' });
   const props = [...(q.data?.items ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
   return { names: props.map((p) => p.name), all: props.map((p) => p.prop), numeric: props.filter((p) => p.range !== null).map((p) => p.prop) };
 }
 
 /** The most frequent values of a property that is known, those that contain a text when there are many. */
-export function usePropValues(prop: string, typed = ''): CatalogueValue['value'][] {
+export function usePropValues(prop: string, typed = '', enabled = true): CatalogueValue['value'][] {
   const project_id = useProjectId();
-  const isKnown = usePropNames().all.includes(prop);
+  const isKnown = usePropNames(undefined, enabled).all.includes(prop);
   const q = useDeferredValue(typed.trim().slice(0, 200));
   const all = useQuery({ ...listCatalogueValuesOptions({ query: { project_id, prop } }), ...known, enabled: isKnown });
   const found = useQuery({ ...listCatalogueValuesOptions({ query: { project_id, prop, q } }), ...known, enabled: isKnown && q !== '' && all.data?.more === true });
   return [...new Set([...(found.data?.items ?? []), ...(all.data?.items ?? [])].map((v) => v.value))];
+}
+
+export interface KnownProp {
+  name: string;
+  /** Of those that were looked at, how many have it. */
+  filled: number;
+  values: (string | number | boolean)[];
+}
+
+/** The properties of profiles, those that most have first: of the first 200 people, as the server has no list of them. */
+export function useProfileProps(enabled = true): KnownProp[] {
+  const project_id = useProjectId();
+  const { data } = useQuery({ ...queryPeopleOptions({ body: { project_id, limit: 200 } }), ...known, enabled: enabled && project_id !== '' });
+  return useMemo(() => propsOf(data?.items ?? []), [data]);
+}
+
+function propsOf(people: readonly PersonRow[]): KnownProp[] {
+  const found = new Map<string, { filled: number; values: Set<string | number | boolean> }>();
+  for (const [name, value] of people.flatMap((p) => Object.entries(p.props))) {
+    if (value === null) continue;
+    const prop = found.get(name) ?? { filled: 0, values: new Set() };
+    prop.filled++;
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') prop.values.add(value);
+    found.set(name, prop);
+  }
+  return [...found].map(([name, { filled, values }]) => ({ name, filled, values: [...values].slice(0, 100) })).sort((a, b) => b.filled - a.filled || (a.name < b.name ? -1 : 1));
+}
+
+/** A value that stands still for a moment: what is asked while somebody types is asked once. */
+export function useSettled<T>(value: T, ms = 300): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
 }
 
 /**

@@ -1,10 +1,10 @@
 /** The pages of a project: the sidebar, the command palette and the shortcuts are made of this one list. */
-import { IconBookmark, IconBroadcast, IconChartLine, IconCode, IconHistory, IconKey, IconLayoutBoard, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
+import { IconBookmark, IconBroadcast, IconChartLine, IconCode, IconHistory, IconKey, IconLayoutBoard, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, IconUserCheck, type Icon } from '@tabler/icons-react';
 import type { Role } from '@nimbus-analytics/sdk';
 import { m } from './messages';
 
 export interface NavItem {
-  to: '/projects/$projectId' | '/projects/$projectId/insights' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
+  to: '/projects/$projectId' | '/projects/$projectId/insights' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/cohorts' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
   label: string;
   icon: Icon;
   /** The shortcut, typed after g. */
@@ -29,6 +29,7 @@ export const nav: { label: string; items: NavItem[] }[] = [
       { to: '/projects/$projectId/live', label: m.nav.live, icon: IconBroadcast, key: 'l' },
       { to: '/projects/$projectId/events', label: m.nav.events, icon: IconList, key: 'e' },
       { to: '/projects/$projectId/people', label: m.nav.people, icon: IconUsers, key: 'p' },
+      { to: '/projects/$projectId/cohorts', label: m.nav.cohorts, icon: IconUserCheck, key: 'c' },
     ],
   },
   {

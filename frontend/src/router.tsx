@@ -11,6 +11,7 @@ import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
 import { stateOfAddress } from './insights/saved';
 import type { InsightState } from './insights/state';
+import { parseCohort, parsePeople, parsePerson } from './people/search';
 import { parseLive } from './routes/live/search';
 import { basePath } from './base';
 import { AppFailure, NotFound, PageFailure, PageNotLoaded } from './shell/pages';
@@ -116,8 +117,11 @@ const boards = createRoute({ getParentRoute: () => project, path: '/boards', com
 const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseEdit), component: page(() => import('./routes/boards/BoardPage'), 'BoardPage') });
 const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: only(parseLive), component: page(() => import('./routes/live/LivePage'), 'LivePage') });
 const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: only(parseEvents), component: page(() => import('./routes/events/EventsPage'), 'EventsPage') });
-const people = createRoute({ getParentRoute: () => project, path: '/people', component: page(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
-const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: page(() => import('./routes/people/PersonPage'), 'PersonPage') });
+const people = createRoute({ getParentRoute: () => project, path: '/people', validateSearch: only(parsePeople), component: page(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
+const person = createRoute({ getParentRoute: () => project, path: '/people/$person', validateSearch: only(parsePerson), component: page(() => import('./routes/people/PersonPage'), 'PersonPage') });
+const cohorts = createRoute({ getParentRoute: () => project, path: '/cohorts', component: page(() => import('./routes/cohorts/CohortsPage'), 'CohortsPage') });
+const newCohort = createRoute({ getParentRoute: () => project, path: '/cohorts/new', validateSearch: only(parseCohort), component: page(() => import('./routes/cohorts/CohortPage'), 'NewCohortPage') });
+const cohort = createRoute({ getParentRoute: () => project, path: '/cohorts/$cohortId', validateSearch: only(parseCohort), component: page(() => import('./routes/cohorts/CohortPage'), 'CohortPage') });
 const install = createRoute({ getParentRoute: () => project, path: '/install', component: page(() => import('./routes/install/InstallPage'), 'InstallPage') });
 const members = createRoute({ getParentRoute: () => project, path: '/members', component: page(() => import('./routes/members/MembersPage'), 'MembersPage') });
 const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: page(() => import('./routes/keys/KeysPage'), 'KeysPage') });
@@ -130,7 +134,7 @@ export const router = createRouter({
     register,
     invitation,
     reset,
-    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, insights, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
+    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, insights, explore, reports, report, boards, board, live, events, people, person, cohorts, newCohort, cohort, install, members, keys, audit, settings])]),
   ]),
   basepath: basePath,
   defaultPreload: 'intent',

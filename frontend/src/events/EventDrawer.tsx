@@ -6,6 +6,7 @@ import { IconChevronDown, IconChevronUp, IconFilter, IconUser } from '@tabler/ic
 import { dateTime } from '../format';
 import { useProject } from '../hooks';
 import { m } from '../messages';
+import { personOf } from '../people/id';
 import { Button, Code, CopyButton, Dialog, Failure, IconButton, Skeleton } from '../ui';
 
 /** The first properties, on one line. */
@@ -20,6 +21,7 @@ export function EventDrawer({ id, known, zone, onlyName, onlyPerson, close, go, 
   const project = useProject()!;
   const one = useQuery({ ...getEventOptions({ path: { event_id: id } }), enabled: known === undefined });
   const event = known ?? one.data;
+  const person = event && personOf(event);
   return (
     <Dialog variant="side" title={event?.name ?? m.events.detail} onClose={close}>
       {one.error && <Failure error={one.error} retry={() => void one.refetch()} />}
@@ -35,7 +37,7 @@ export function EventDrawer({ id, known, zone, onlyName, onlyPerson, close, go, 
             <dt>{m.events.id}</dt><dd className="mono wrap-any">{event.id}</dd>
           </dl>
           <div className="row wrap">
-            {event.user_id && <Link className="button" to="/projects/$projectId/people/$userId" params={{ projectId: project.id, userId: event.user_id }}><IconUser size={16} aria-hidden />{m.events.openPerson}</Link>}
+            {person !== undefined && <Link className="button" to="/projects/$projectId/people/$person" params={{ projectId: project.id, person }} search={{ at: event.ts }}><IconUser size={16} aria-hidden />{m.events.openPerson}</Link>}
             <Button onClick={() => onlyName(event.name)}><IconFilter size={16} aria-hidden />{m.events.onlyName(event.name)}</Button>
             {onlyPerson && event.user_id && <Button onClick={() => onlyPerson(event.user_id!)}><IconFilter size={16} aria-hidden />{m.events.onlyPerson}</Button>}
             <CopyButton className="" label={m.events.copyLink} text={location.href} />

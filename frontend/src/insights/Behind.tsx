@@ -5,11 +5,12 @@ import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconDownload, IconUserOff, IconUsersPlus } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
-import { idempotencyKey, queryClient, sentAgain } from '../api';
+import { idempotencyKey, sentAgain } from '../api';
 import { dateTime, number } from '../format';
-import { useCan } from '../hooks';
+import { refreshCohorts, useCan } from '../hooks';
 import { downloadCsv } from '../lib/download';
 import { m } from '../messages';
+import { anonymousOf, isVisitor } from '../people/id';
 import { Naming } from '../saved/Naming';
 import { Button, CopyButton, Dialog, Empty, Failure, Skeleton, toast } from '../ui';
 import { everyoneBehind, usePeopleBehind } from './ask';
@@ -40,7 +41,7 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
     ...createCohortMutation(),
     ...sentAgain,
     onSuccess: async (made: Cohort) => {
-      await queryClient.invalidateQueries({ queryKey: [{ tags: ['Cohorts'] }] });
+      await refreshCohorts();
       setSaving(false);
       toast(w.behind.saved(made.name));
     },
@@ -103,8 +104,7 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
   );
 }
 
-/** A person who is known by a user_id has a page; a visitor has an anonymous_id. */
-function Person({ projectId, person: { person } }: { projectId: string; person: PersonBehind }) {
-  if (person.startsWith('a:')) return <span className="muted" title={w.behind.visitorHelp}>{w.behind.visitor(person.slice('a:'.length))}</span>;
-  return <Link to="/projects/$projectId/people/$userId" params={{ projectId, userId: person }}>{person}</Link>;
+/** A person, whose profile opens at the moment that put him behind the number. */
+function Person({ projectId, person: { person, ts } }: { projectId: string; person: PersonBehind }) {
+  return <Link {...(isVisitor(person) && { title: w.behind.visitorHelp })} to="/projects/$projectId/people/$person" params={{ projectId, person }} search={{ at: ts }}>{isVisitor(person) ? w.behind.visitor(anonymousOf(person)) : person}</Link>;
 }

@@ -1,7 +1,7 @@
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 import { IconPlus, IconX } from '@tabler/icons-react';
-import { useId, useState, type KeyboardEvent } from 'react';
-import { usePropNames, usePropValues } from '../hooks';
+import { createContext, use, useId, useState, type KeyboardEvent } from 'react';
+import { propPath, useProfileProps, usePropNames, usePropValues } from '../hooks';
 import { m } from '../messages';
 import { Button, IconButton, isEnter } from '../ui';
 import { asGroup, condition, isNumeric, isText, operators, replaced, valueText, without, writeScalar, type Condition, type Group, type Operator } from './filter';
@@ -9,20 +9,35 @@ import './query.css';
 
 type Change<T> = (next: T | undefined) => void;
 
+/** What the conditions are about: it decides which properties and values are offered. */
+export type About = 'events' | 'profiles';
+const Subject = createContext<About>('events');
+
 /** Edits a tree of conditions. `onChange` gets only complete trees; a half-typed condition stays in its fields. */
-export function FilterEditor({ filter, onChange }: { filter: MetricsFilter | undefined; onChange: Change<MetricsFilter> }) {
-  const props = usePropNames();
+export function FilterEditor({ filter, onChange, about = 'events' }: { filter: MetricsFilter | undefined; onChange: Change<MetricsFilter>; about?: About }) {
   const list = useId();
+  const ofEvents = usePropNames(undefined, about === 'events').all;
+  const ofProfiles = useProfileProps(about === 'profiles').map((prop) => propPath(prop.name));
   return (
-    <div role="group" aria-label={m.explore.filter} className="filter">
-      <GroupEditor group={asGroup(filter)} onChange={onChange} list={list} depth={1} />
-      <datalist id={list}>
-        {props.all.map((name) => (
-          <option key={name} value={name} />
-        ))}
-      </datalist>
-    </div>
+    <Subject value={about}>
+      <div role="group" aria-label={m.explore.filter} className="filter">
+        <GroupEditor group={asGroup(filter)} onChange={onChange} list={list} depth={1} />
+        <datalist id={list}>
+          {(about === 'events' ? ofEvents : ofProfiles).map((name) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
+      </div>
+    </Subject>
   );
+}
+
+/** The values that a property is known to have. */
+function useValues(prop: string, typed: string) {
+  const about = use(Subject);
+  const ofEvents = usePropValues(prop, typed, about === 'events');
+  const ofProfiles = useProfileProps(about === 'profiles');
+  return about === 'events' ? ofEvents : (ofProfiles.find(({ name }) => propPath(name) === prop)?.values ?? []);
 }
 
 function GroupEditor({ group, onChange, list, depth }: { group: Group | undefined; onChange: Change<Group>; list: string; depth: number }) {
@@ -95,7 +110,7 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
   }
   const { prop, op, text } = fields;
   const next = read(fields);
-  const values = usePropValues(prop.trim(), text);
+  const values = useValues(prop.trim(), text);
   const valueList = useId();
   const commit = (said = fields) => {
     const c = read(said);

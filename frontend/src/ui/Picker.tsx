@@ -24,6 +24,8 @@ interface Props {
   free?: (text: string) => string;
   /** Whether nothing is chosen yet. */
   open?: boolean;
+  /** Whether the list is open from the start. */
+  opened?: boolean;
   className?: string;
 }
 
@@ -39,8 +41,8 @@ export function matching(options: readonly Option[], text: string): Option[] {
   return [...found.filter(begins), ...found.filter((o) => !begins(o))].slice(0, most);
 }
 
-export function Picker({ label, shown, open: empty = false, className = '', ...list }: Props) {
-  const [open, setOpen] = useState(false);
+export function Picker({ label, shown, open: empty = false, opened = false, className = '', ...list }: Props) {
+  const [open, setOpen] = useState(opened);
   return (
     <span className="picker">
       <button type="button" className={`word ${empty ? 'blank' : ''} ${className}`} aria-haspopup="dialog" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -64,7 +66,7 @@ export function Picker({ label, shown, open: empty = false, className = '', ...l
   );
 }
 
-function List({ label, options, onPick, search, none, free }: Omit<Props, 'shown' | 'open' | 'className'>) {
+function List({ label, options, onPick, search, none, free }: Omit<Props, 'shown' | 'open' | 'opened' | 'className'>) {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const id = useId();

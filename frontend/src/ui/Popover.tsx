@@ -1,4 +1,5 @@
 import { useEffect, useEffectEvent, useRef, type ReactNode } from 'react';
+import './picker.css';
 
 /** What opens below a word of a sentence; on a phone, a sheet at the bottom. A click beside it and Escape close it. */
 export function Popover({ label, onClose, children }: { label: string; onClose: () => void; children: ReactNode }) {

@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { number } from '../../format';
 import { useCohorts, useProjectId } from '../../hooks';
 import { m } from '../../messages';
-import { FilterEditor } from '../../query/FilterEditor';
+import { FilterEditor, type About } from '../../query/FilterEditor';
 import { filterText } from '../../query/filter';
 import type { Range } from '../../query/range';
 import { Button, SelectField, TextField } from '../../ui';
@@ -86,8 +86,8 @@ export function PropPicker({ label, value, onPick, none, placeholder = w.picker.
 }
 
 /** Conditions as a word, which opens their editor. */
-export function Where({ label, filter, onChange, all = w.ask.where }: { label: string; filter: MetricsFilter | undefined; onChange: (filter: MetricsFilter | undefined) => void; all?: string }) {
-  const [open, setOpen] = useState(false);
+export function Where({ label, filter, onChange, all = w.ask.where, about, opened = false }: { label: string; filter: MetricsFilter | undefined; onChange: (filter: MetricsFilter | undefined) => void; all?: string; about?: About; opened?: boolean }) {
+  const [open, setOpen] = useState(opened);
   return (
     <span className="picker">
       <button type="button" className={`word ${filter ? '' : 'blank'}`} aria-haspopup="dialog" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -97,7 +97,7 @@ export function Where({ label, filter, onChange, all = w.ask.where }: { label: s
       </button>
       {open && (
         <Popover label={label} onClose={() => setOpen(false)}>
-          <FilterEditor filter={filter} onChange={onChange} />
+          <FilterEditor filter={filter} onChange={onChange} {...(about && { about })} />
         </Popover>
       )}
     </span>

@@ -14,6 +14,7 @@ import { writeScalar } from '../../query/filter';
 import { RangePicker } from '../../query/RangePicker';
 import { EventDrawer, summary } from '../../events/EventDrawer';
 import { EventTable } from '../../events/EventTable';
+import { Who } from '../../events/Who';
 import { eventsOf, mostExported, rowsOf } from './exporting';
 import { propOf, queryOf } from './query';
 import type { EventsState } from './search';
@@ -131,7 +132,7 @@ function Rows({ events, zone, stale, more, loading, failed, loadMore, open, filt
             <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => open(e.id)}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
             <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => filter({ name: e.name })}>{e.name}</button></span>
             <span role="cell" className="truncate">
-              {e.user_id ? <Link className="cell truncate" tabIndex={-1} title={m.events.openPerson} to="/projects/$projectId/people/$userId" params={{ projectId: e.project_id, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+              <Who event={e} />
             </span>
             <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>

@@ -11,6 +11,7 @@ import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, Skeleton } from '../../ui';
 import { EventDrawer, summary } from '../../events/EventDrawer';
 import { EventTable } from '../../events/EventTable';
+import { Who } from '../../events/Who';
 import { Feed, kept, same, type Row, type View } from './feed';
 import type { LiveSearch } from './search';
 import './live.css';
@@ -185,7 +186,7 @@ function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zon
             <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
             <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
             <span role="cell" className="truncate">
-              {e.user_id ? <Link className="cell" tabIndex={-1} to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+              <Who event={e} />
             </span>
             <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>

@@ -1,92 +1,128 @@
-import type { StoredEvent } from '@nimbus-analytics/sdk';
-import { listEventsInfiniteOptions } from '@nimbus-analytics/sdk/react-query';
-import { useInfiniteQuery } from '@tanstack/react-query';
+/** One person: what is known, where they came from, which ids are theirs, and what they did. */
+import { NimbusError, type Person, type Touch } from '@nimbus-analytics/sdk';
+import { getPersonOptions } from '@nimbus-analytics/sdk/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { IconArrowLeft, IconUserOff } from '@tabler/icons-react';
 import { useState } from 'react';
-import { ago, clock, date, dateTime, day, duration, isoDay, number } from '../../format';
+import { ago, date, dateTime, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
-import { m } from '../../messages';
+import { idOf, isVisitor } from '../../people/id';
+import { p } from '../../people/messages';
+import { titleOf, valueOf } from '../../people/who';
 import { zonePref } from '../../prefs';
-import { Button, Code, CopyButton, Empty, Failure, Skeleton } from '../../ui';
-import { summary } from '../../events/EventDrawer';
-import { beginOf, daysOf } from './sessions';
+import { CopyButton, Empty, Failure, Skeleton } from '../../ui';
+import { Identity } from './Identity';
+import { Timeline } from './Timeline';
 import './people.css';
 
 export function PersonPage() {
-  const { userId } = useParams({ from: '/app/projects/$projectId/people/$userId' });
-  useTitle(userId);
+  const { person: named } = useParams({ from: '/app/projects/$projectId/people/$person' });
   const project = useProject()!;
-  const zone = zonePref.use();
-  const query = { project_id: project.id, user_id: userId, limit: 200 };
-  const list = useInfiniteQuery({
-    ...listEventsInfiniteOptions({ query }),
-    initialPageParam: { query },
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  });
-  const events = list.data?.pages.flatMap((p) => p.items) ?? [];
-  const days = daysOf(events, (ts) => isoDay(ts, zone));
+  const query = useQuery(getPersonOptions({ path: { person: named }, query: { project_id: project.id } }));
+  const person = query.data;
+  const title = person ? titleOf(person.person, person.props) : idOf(named);
+  useTitle(title);
+  const gone = query.error instanceof NimbusError && query.error.status === 404;
   return (
     <>
-      <p style={{ marginBottom: 8 }}>
-        <Link className="row muted small" style={{ textDecoration: 'none', display: 'inline-flex' }} to="/projects/$projectId/people" params={{ projectId: project.id }}><IconArrowLeft size={15} aria-hidden />{m.people.back}</Link>
-      </p>
-      <header className="page-head">
-        <h1 className="truncate" title={userId}>{userId}</h1>
-        <CopyButton text={userId} />
-      </header>
-      {list.error && !list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.refetch()} />}
-      {list.isPending && <div className="stack"><Skeleton height={80} /><Skeleton height={240} /></div>}
-      {list.data && events.length === 0 && (
-        <section className="panel">
-          <Empty icon={IconUserOff} title={m.people.notFoundTitle(userId)}>
-            <p>{m.people.notFoundText}</p>
-            <Link className="button" to="/projects/$projectId/events" params={{ projectId: project.id }} search={{ range: '30d' }}>{m.events.title}</Link>
-          </Empty>
-        </section>
-      )}
-      {events.length > 0 && (
+      <p className="back"><Link className="row muted small" to="/projects/$projectId/people" params={{ projectId: project.id }}><IconArrowLeft size={15} aria-hidden />{p.person.back}</Link></p>
+      {gone ? (
+        <section className="panel"><Empty icon={IconUserOff} heading="h1" title={p.person.notFoundTitle(idOf(named))}><p>{p.person.notFoundText}</p></Empty></section>
+      ) : (
         <>
-          <dl className="person">
-            <div className="panel"><dt>{m.people.lastSeen}</dt><dd title={dateTime(events[0]!.ts, zone)}>{ago(events[0]!.ts)}</dd></div>
-            {!list.hasNextPage && <div className="panel"><dt>{m.people.firstSeen}</dt><dd>{date(events.at(-1)!.ts, zone)}</dd></div>}
-            <div className="panel"><dt>{m.people.loaded}</dt><dd className="num">{number(events.length)}{list.hasNextPage && '+'}</dd></div>
-          </dl>
-          <div className="timeline">
-            {days.map((d) => (
-              <section key={d.day} aria-label={day(beginOf(d.visits[0]!), zone)}>
-                <h2>{day(beginOf(d.visits[0]!), zone)}</h2>
-                {d.visits.map((visit) => (
-                  <div key={visit.events[0]!.id} className="panel visit">
-                    <p className="muted small">{m.people.session(duration(visit.ms), m.people.eventCount(visit.events.length, number(visit.events.length)))}</p>
-                    <ol>
-                      {visit.events.map((e) => (
-                        <Happened key={e.id} event={e} zone={zone} />
-                      ))}
-                    </ol>
-                  </div>
-                ))}
-              </section>
-            ))}
-          </div>
-          {list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.fetchNextPage()} />}
-          {list.hasNextPage && !list.isFetchNextPageError && <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.people.earlier}</Button>}
+          <header className="page-head">
+            <h1 className="truncate" title={title}>{title}</h1>
+            <div className="row wrap end">
+              <CopyButton className="" label={p.person.copyId} text={idOf(person?.person ?? named)} />
+              <CopyButton className="" label={p.person.copyLink} text={location.href} />
+            </div>
+            {person && (title !== idOf(person.person) || isVisitor(person.person)) && <p className="lead mono wrap-any">{idOf(person.person)}</p>}
+          </header>
+          {query.error ? (
+            <Failure error={query.error} retry={() => void query.refetch()} />
+          ) : person ? (
+            <Profile key={person.person} person={person} named={named} projectId={project.id} />
+          ) : (
+            <div className="profile"><div className="stack"><Skeleton height={220} /><Skeleton height={140} /></div><Skeleton height={480} /></div>
+          )}
         </>
       )}
     </>
   );
 }
 
-function Happened({ event, zone }: { event: StoredEvent; zone: string }) {
-  const [open, setOpen] = useState(false);
+function Profile({ person, named, projectId }: { person: Person; named: string; projectId: string }) {
+  const zone = zonePref.use();
   return (
-    <li>
-      <button type="button" className="happened" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <span className="num muted">{clock(event.ts, zone)}</span>
-        <strong className="truncate">{event.name}</strong>
-        <span className="muted mono truncate hide-narrow">{summary(event.props)}</span>
-      </button>
-      {open && <Code wrap text={JSON.stringify(event, null, 2)} />}
-    </li>
+    <>
+      <dl className="figures">
+        <div className="panel"><dt>{p.person.lastSeen}</dt><dd {...(person.last_seen && { title: dateTime(person.last_seen, zone) })}>{person.last_seen ? ago(person.last_seen) : p.person.never}</dd></div>
+        <div className="panel"><dt>{p.person.firstSeen}</dt><dd {...(person.first_seen && { title: dateTime(person.first_seen, zone) })}>{person.first_seen ? date(person.first_seen, zone) : p.person.never}</dd></div>
+        <div className="panel"><dt>{p.person.events}</dt><dd className="num">{number(person.events)}</dd></div>
+        <div className="panel"><dt>{p.person.sessions}</dt><dd className="num">{number(person.sessions)}</dd></div>
+      </dl>
+      <div className="profile">
+        <div className="stack about">
+          <Props props={person.props} zone={zone} />
+          {person.first_touch && <Touches first={person.first_touch} last={person.last_touch} zone={zone} />}
+          <Identity person={person} projectId={projectId} zone={zone} />
+        </div>
+        <Timeline person={person} named={named} projectId={projectId} zone={zone} />
+      </div>
+    </>
+  );
+}
+
+const many = 12;
+
+function Props({ props, zone }: { props: Record<string, unknown>; zone: string }) {
+  const [text, setText] = useState('');
+  const all = Object.entries(props).sort(([a], [b]) => (a < b ? -1 : 1));
+  const found = all.filter(([name, value]) => `${name} ${valueOf(value, zone)}`.toLowerCase().includes(text.trim().toLowerCase()));
+  return (
+    <section className="panel" aria-labelledby="profile-props">
+      <header><h2 id="profile-props">{p.person.props}</h2></header>
+      <div className="body stack tight">
+        {all.length > many && <input className="input" type="search" aria-label={p.person.propsFind} placeholder={p.person.propsFind} value={text} onChange={(e) => setText(e.target.value)} />}
+        {all.length === 0 ? (
+          <p className="muted">{p.person.noProps}</p>
+        ) : (
+          <dl className="facts">
+            {found.map(([name, value]) => (
+              <div key={name} className="fact"><dt className="wrap-any">{name}</dt><dd className="wrap-any" title={typeof value === 'string' ? value : JSON.stringify(value)}>{valueOf(value, zone)}</dd></div>
+            ))}
+          </dl>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Touches({ first, last, zone }: { first: Touch; last: Touch | undefined; zone: string }) {
+  return (
+    <section className="panel" aria-labelledby="profile-touches">
+      <header><h2 id="profile-touches">{p.person.touches}</h2></header>
+      <div className="body stack">
+        <TouchFacts title={p.person.first} touch={first} zone={zone} />
+        {last && last.ts !== first.ts && <TouchFacts title={p.person.last} touch={last} zone={zone} />}
+      </div>
+    </section>
+  );
+}
+
+function TouchFacts({ title, touch, zone }: { title: string; touch: Touch; zone: string }) {
+  const said = (Object.keys(p.person.touch) as (keyof typeof p.person.touch)[]).filter((name) => touch[name]);
+  return (
+    <div className="stack tight">
+      <h3 className="row">{title}<span className="muted small end" title={dateTime(touch.ts, zone)}>{date(touch.ts, zone)}</span></h3>
+      {said.length === 0 ? (
+        <p className="muted">{p.person.direct}</p>
+      ) : (
+        <dl className="facts">
+          {said.map((name) => <div key={name} className="fact"><dt>{p.person.touch[name]}</dt><dd className="wrap-any">{touch[name]}</dd></div>)}
+        </dl>
+      )}
+    </div>
   );
 }
