@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -317,7 +319,19 @@ type refusal struct {
 func newTracker(o *Options, l *lane) (*nimbus.Tracker, error) {
 	return nimbus.New(nimbus.Config{URL: o.URL, ProjectID: o.ProjectID, KeyID: o.KeyID, Secret: o.Secret, WriteKey: o.WriteKey,
 		FlushEvents: 10_000, FlushBytes: 8 << 20, FlushInterval: time.Minute, // a chunk goes when all of it is there
-		QueueEvents: 1_000_000, QueueBytes: 256 << 20, WhenFull: nimbus.Block, HTTPClient: o.HTTPClient, Logger: l.logger(o.Logger),
+		CompressAbove: compressAbove(o.URL), QueueEvents: 1_000_000, QueueBytes: 256 << 20, WhenFull: nimbus.Block, HTTPClient: o.HTTPClient, Logger: l.logger(o.Logger),
 		OnDrop:          func(e nimbus.Event, why error) { l.dropped(e.IdempotencyKey, why) },
 		OnDropOperation: func(op nimbus.Operation, why error) { l.dropped(op.IdempotencyKey, why) }})
+}
+
+// compressAbove is negative, for never, where the server is on this machine: both sides would work for nothing.
+func compressAbove(address string) int {
+	u, err := url.Parse(address)
+	if err != nil {
+		return 0
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return -1
+	}
+	return 0
 }

@@ -111,16 +111,20 @@ func (l *lane) enqueue(ctx context.Context, c *chunk) (sent []sending) {
 			c.refuse(rec, item.Reason, item.Detail)
 			continue
 		}
-		own := ownKey(rec)
 		for n, op := range item.Ops {
-			op.IdempotencyKey = keyOf(op.IdempotencyKey, own+"-"+strconv.Itoa(n))
+			if op.IdempotencyKey = keyOf(op.IdempotencyKey); op.IdempotencyKey == "" {
+				op.IdempotencyKey = ownKey(rec) + "-" + strconv.Itoa(n)
+			}
 			operations = append(operations, operation{op, rec})
 		}
 		if item.Event.Name == "" {
 			continue
 		}
 		e := &item.Event
-		key := keyOf(e.IdempotencyKey, own)
+		key := keyOf(e.IdempotencyKey)
+		if key == "" {
+			key = ownKey(rec)
+		}
 		if err := l.tracker.Enqueue(ctx, nimbus.Event{Name: e.Name, TS: e.TS, UserID: e.UserID, AnonymousID: e.AnonymousID,
 			IdempotencyKey: key, Seq: e.Seq, Props: e.Props}); err != nil {
 			c.refuseFor(rec, err)
@@ -181,16 +185,13 @@ func needed(all []operation) []operation {
 // maxKey is how many characters an idempotency key may have.
 const maxKey = 200
 
-// keyOf is the key of the vendor, else the record's own.
-func keyOf(vendors, own string) string {
-	switch {
-	case vendors == "":
-		return own
-	case utf8.RuneCountInString(vendors) > maxKey:
-		sum := sha256.Sum256([]byte(vendors))
-		return hex.EncodeToString(sum[:])
+// keyOf is the key of the vendor as it can be stored.
+func keyOf(vendors string) string {
+	if len(vendors) <= maxKey || utf8.RuneCountInString(vendors) <= maxKey {
+		return vendors
 	}
-	return vendors
+	sum := sha256.Sum256([]byte(vendors))
+	return hex.EncodeToString(sum[:])
 }
 
 // ownKey identifies a record by where it stands and what it says: two lines may be equal and two events.
