@@ -23,26 +23,30 @@ type command struct {
 	args  string // as shown in the usage
 	about string
 	run   func(ctx context.Context, e *env) error
+	// client runs a command that is none of a server, in place of run: no setting is read for it.
+	client func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error
 }
 
 // commands is the whole table; the help is made of it.
 var commands = []command{
-	{"serve", "", "run the server", serve},
-	{"demo", "", "run the server with a demo account, a project and realistic events", demo},
-	{"migrate", "up|down [N]|status|force VERSION", "bring the database's schema up to date, back, or show where it is", migrate},
-	{"keys", "rewrap", "encrypt project secrets anew under the current NIMBUS_SECRET_KEY", keys},
-	{"accounts", "list|create EMAIL [operator]|disable|enable|delete EMAIL [with-projects]|reset-password|make-operator EMAIL",
-		"make, disable and delete accounts, and links to a new password, beside the running server", runAccounts},
-	{"people", "erase|export PROJECT_ID PERSON", "erase a person, or write all that is known of him, beside the running server", runPeople},
-	{"rollups", "verify|rebuild [PROJECT_ID]", "compare the counts with the events while the server runs, or correct them", runRollups},
-	{"parts", "status|verify|rebuild [PROJECT_ID]", "show how far the parts are, compare them with the counts while the server runs, or build anew what is wrong", runParts},
-	{"mcp", "", "offer the questions of a running Nimbus to an assistant, over standard input and output", runMCP},
-	{"backup", "DIR", "write everything into a new directory, as of one moment, while the server runs", runBackup},
-	{"restore", "DIR [without-keys]", "fill an empty database from a backup", runRestore},
-	{"verify", "DIR", "prove a backup: its files, a restore into a scratch database, and the counts there", runVerify},
-	{"doctor", "", "look at settings, database, schema, clocks, secrets, disk, Redis and the replica, and say what to do", doctor},
-	{"check-config", "", "check the settings, show what is in force, and exit", checkConfig},
-	{"version", "", "show the version", version},
+	{name: "serve", about: "run the server", run: serve},
+	{name: "demo", about: "run the server with a demo account, a project and realistic events", run: demo},
+	{name: "migrate", args: "up|down [N]|status|force VERSION", about: "bring the database's schema up to date, back, or show where it is", run: migrate},
+	{name: "keys", args: "rewrap", about: "encrypt project secrets anew under the current NIMBUS_SECRET_KEY", run: keys},
+	{name: "accounts", args: "list|create EMAIL [operator]|disable|enable|delete EMAIL [with-projects]|reset-password|make-operator EMAIL",
+		about: "make, disable and delete accounts, and links to a new password, beside the running server", run: runAccounts},
+	{name: "people", args: "erase|export PROJECT_ID PERSON", about: "erase a person, or write all that is known of him, beside the running server", run: runPeople},
+	{name: "rollups", args: "verify|rebuild [PROJECT_ID]", about: "compare the counts with the events while the server runs, or correct them", run: runRollups},
+	{name: "parts", args: "status|verify|rebuild [PROJECT_ID]", about: "show how far the parts are, compare them with the counts while the server runs, or build anew what is wrong", run: runParts},
+	{name: "mcp", about: "offer the questions of a running Nimbus to an assistant, over standard input and output", run: runMCP},
+	{name: "import", args: "[FLAGS] segment|mixpanel|posthog|amplitude|csv|ndjson FILE…|URL…",
+		about: "send the history that another product has exported to a running Nimbus", client: runImport},
+	{name: "backup", args: "DIR", about: "write everything into a new directory, as of one moment, while the server runs", run: runBackup},
+	{name: "restore", args: "DIR [without-keys]", about: "fill an empty database from a backup", run: runRestore},
+	{name: "verify", args: "DIR", about: "prove a backup: its files, a restore into a scratch database, and the counts there", run: runVerify},
+	{name: "doctor", about: "look at settings, database, schema, clocks, secrets, disk, Redis and the replica, and say what to do", run: doctor},
+	{name: "check-config", about: "check the settings, show what is in force, and exit", run: checkConfig},
+	{name: "version", about: "show the version", run: version},
 }
 
 // env is what a command gets: its settings, the words after it, and where to write.
@@ -74,6 +78,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "nimbus: there is no command %q; see nimbus help\n", args[0])
 		return 2
 	}
+	if client := commands[i].client; client != nil {
+		return exitCode(client(ctx, args[1:], environ, stdout, stderr), stderr)
+	}
 	fset := flag.NewFlagSet("nimbus "+args[0], flag.ContinueOnError)
 	fset.SetOutput(stderr)
 	cfg, rest, err := config.Load(fset, args[1:], environ)
@@ -93,14 +100,19 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 2
 	}
 	e := &env{cfg: cfg, args: rest, stdout: stdout, log: newLogger(cfg, stderr)}
-	if err := commands[i].run(ctx, e); err != nil {
-		fmt.Fprintln(stderr, "nimbus:", err)
-		if wrongly := (usageError{}); errors.As(err, &wrongly) {
-			return 2
-		}
-		return 1
+	return exitCode(commands[i].run(ctx, e), stderr)
+}
+
+// exitCode says what went wrong.
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(stderr, "nimbus:", err)
+	if wrongly := (usageError{}); errors.As(err, &wrongly) {
+		return 2
+	}
+	return 1
 }
 
 // usageError is that of a command which was called wrongly and has done nothing.

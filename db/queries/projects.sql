@@ -1,6 +1,6 @@
 -- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency)
-VALUES (@id, @name, @description, @data_retention_days, @time_zone, @week_start, @currency);
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency, dialects_off)
+VALUES (@id, @name, @description, @data_retention_days, @time_zone, @week_start, @currency, @dialects_off);
 
 -- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
@@ -32,6 +32,7 @@ UPDATE projects SET
     time_zone = coalesce(sqlc.narg('time_zone'), time_zone),
     week_start = coalesce(sqlc.narg('week_start'), week_start),
     currency = coalesce(sqlc.narg('currency'), currency),
+    dialects_off = coalesce(sqlc.narg('dialects_off')::text[], dialects_off),
     updated_at = now()
 WHERE id = @id;
 
@@ -135,7 +136,7 @@ SELECT sqlc.embed(k), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_
 WHERE k.id = @id AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
 
 -- name: APIKeyBySecretHash :one
-SELECT sqlc.embed(k), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT sqlc.embed(k), (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = @secret_hash AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
 
 -- Secrets still under another key than the current one, in pages, for `nimbus keys rewrap`.
@@ -172,11 +173,11 @@ SELECT * FROM write_keys WHERE id = @id AND project_id = @project_id;
 DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
 
 -- name: WriteKeyByKey :one
-SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = @key AND p.deleted_at IS NULL;
 
 -- name: WriteKeyByID :one
-SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.id = @id AND p.deleted_at IS NULL;
 
 -- The role of an account in a project, and whether the project is deleted; no row when it is not a member.

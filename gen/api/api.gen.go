@@ -372,6 +372,33 @@ func (e CountOf) Valid() bool {
 	}
 }
 
+// Defines values for Dialect.
+const (
+	DialectMixpanel  Dialect = "mixpanel"
+	DialectPlausible Dialect = "plausible"
+	DialectPostHog   Dialect = "posthog"
+	DialectSegment   Dialect = "segment"
+	DialectUmami     Dialect = "umami"
+)
+
+// Valid indicates whether the value is a known member of the Dialect enum.
+func (e Dialect) Valid() bool {
+	switch e {
+	case DialectMixpanel:
+		return true
+	case DialectPlausible:
+		return true
+	case DialectPostHog:
+		return true
+	case DialectSegment:
+		return true
+	case DialectUmami:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -2320,6 +2347,10 @@ type CreateProjectRequest struct {
 	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
 	Description       *ProjectDescription `json:"description,omitempty"`
 
+	// DialectsOff The vendors whose SDKs this project takes nothing from: its keys do not work there, within a second on every node. None, unless
+	// a project says otherwise.
+	DialectsOff *DialectsOff `json:"dialects_off,omitempty"`
+
 	// Name Example: Web shop
 	Name ProjectName `json:"name"`
 
@@ -2390,6 +2421,13 @@ type CustomEventParts = []CustomEventPart
 //
 // Example: 365
 type DataRetentionDays = int32
+
+// Dialect The vendor whose SDKs send in this format; `segment` is that of RudderStack, too.
+type Dialect string
+
+// DialectsOff The vendors whose SDKs this project takes nothing from: its keys do not work there, within a second on every node. None, unless
+// a project says otherwise.
+type DialectsOff = []Dialect
 
 // Event One thing that happened.
 type Event struct {
@@ -4348,10 +4386,17 @@ type Project struct {
 	//
 	//
 	// Example: 365
-	DataRetentionDays DataRetentionDays  `json:"data_retention_days"`
-	Description       string             `json:"description"`
-	ID                openapi_types.UUID `json:"id"`
-	Name              string             `json:"name"`
+	DataRetentionDays DataRetentionDays `json:"data_retention_days"`
+	Description       string            `json:"description"`
+
+	// Dialects The vendors whose SDKs this project takes events from; those that the server speaks, without `dialects_off`.
+	Dialects []Dialect `json:"dialects"`
+
+	// DialectsOff The vendors whose SDKs this project takes nothing from: its keys do not work there, within a second on every node. None, unless
+	// a project says otherwise.
+	DialectsOff DialectsOff        `json:"dialects_off"`
+	ID          openapi_types.UUID `json:"id"`
+	Name        string             `json:"name"`
 
 	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
@@ -5854,6 +5899,10 @@ type UpdateProjectRequest struct {
 	// Example: 365
 	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
 	Description       *ProjectDescription `json:"description,omitempty"`
+
+	// DialectsOff The vendors whose SDKs this project takes nothing from: its keys do not work there, within a second on every node. None, unless
+	// a project says otherwise.
+	DialectsOff *DialectsOff `json:"dialects_off,omitempty"`
 
 	// Name Example: Web shop
 	Name *ProjectName `json:"name,omitempty"`

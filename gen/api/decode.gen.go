@@ -77,6 +77,8 @@ var (
 	ruleCreateProjectRequestCurrency              = contract.StringRule{Pattern: regexp.MustCompile(`^[A-Z]{3}$`)}
 	ruleCreateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription           = contract.StringRule{Max: 1000}
+	ruleCreateProjectRequestDialectsOff           = contract.CountRule{Min: 0, Max: 5}
+	ruleCreateProjectRequestDialectsOffItem       = contract.StringRule{Enum: []string{"segment", "mixpanel", "posthog", "umami", "plausible"}}
 	ruleCreateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleCreateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
 	ruleCreateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
@@ -369,6 +371,8 @@ var (
 	ruleUpdateProjectRequestCurrency              = contract.StringRule{Pattern: regexp.MustCompile(`^[A-Z]{3}$`)}
 	ruleUpdateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription           = contract.StringRule{Max: 1000}
+	ruleUpdateProjectRequestDialectsOff           = contract.CountRule{Min: 0, Max: 5}
+	ruleUpdateProjectRequestDialectsOffItem       = contract.StringRule{Enum: []string{"segment", "mixpanel", "posthog", "umami", "plausible"}}
 	ruleUpdateProjectRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleUpdateProjectRequestTimeZone              = contract.StringRule{Min: 1, Max: 64}
 	ruleUpdateProjectRequestWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
@@ -1721,34 +1725,44 @@ func (v *CreateProjectRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Description = new(ProjectDescription)
 			*v.Description = ProjectDescription(r.String(&ruleCreateProjectRequestDescription))
-		case "name":
+		case "dialects_off":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
-		case "time_zone":
+			v.DialectsOff = new(DialectsOff)
+			*v.DialectsOff = contract.ReadSlice(r, (*v.DialectsOff), &ruleCreateProjectRequestDialectsOff, func(x *Dialect, r *contract.Reader) {
+				*x = Dialect(r.String(&ruleCreateProjectRequestDialectsOffItem))
+			})
+		case "name":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.TimeZone = new(ProjectTimeZone)
-			*v.TimeZone = ProjectTimeZone(r.String(&ruleCreateProjectRequestTimeZone))
-		case "week_start":
+			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
+		case "time_zone":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleCreateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleCreateProjectRequestWeekStart))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		r.Missing("name")
 	}
 }
@@ -7202,28 +7216,38 @@ func (v *UpdateProjectRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Description = new(ProjectDescription)
 			*v.Description = ProjectDescription(r.String(&ruleUpdateProjectRequestDescription))
-		case "name":
+		case "dialects_off":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.Name = new(ProjectName)
-			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
-		case "time_zone":
+			v.DialectsOff = new(DialectsOff)
+			*v.DialectsOff = contract.ReadSlice(r, (*v.DialectsOff), &ruleUpdateProjectRequestDialectsOff, func(x *Dialect, r *contract.Reader) {
+				*x = Dialect(r.String(&ruleUpdateProjectRequestDialectsOffItem))
+			})
+		case "name":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.TimeZone = new(ProjectTimeZone)
-			*v.TimeZone = ProjectTimeZone(r.String(&ruleUpdateProjectRequestTimeZone))
-		case "week_start":
+			v.Name = new(ProjectName)
+			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
+		case "time_zone":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleUpdateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleUpdateProjectRequestWeekStart))
 		default:

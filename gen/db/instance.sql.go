@@ -237,7 +237,7 @@ func (q *Queries) InstanceProjectDisable(ctx context.Context, db DBTX, disabled 
 }
 
 const instanceProjects = `-- name: InstanceProjects :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, (SELECT count(*) FROM project_members m WHERE m.project_id = p.id) AS members,
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, p.dialects_off, (SELECT count(*) FROM project_members m WHERE m.project_id = p.id) AS members,
     coalesce((SELECT array_agg(a.email ORDER BY m.created_at, a.id) FROM project_members m JOIN accounts a ON a.id = m.account_id
               WHERE m.project_id = p.id AND m.role = 'owner'), '{}')::text[] AS owners,
     l.events_per_day, l.stored_bytes, l.event_names
@@ -262,6 +262,7 @@ type InstanceProjectsRow struct {
 	TimeZone          string
 	WeekStart         string
 	Currency          string
+	DialectsOff       []string
 	Members           int64
 	Owners            []string
 	EventsPerDay      *int64
@@ -292,6 +293,7 @@ func (q *Queries) InstanceProjects(ctx context.Context, db DBTX, before *uuid.UU
 			&i.TimeZone,
 			&i.WeekStart,
 			&i.Currency,
+			&i.DialectsOff,
 			&i.Members,
 			&i.Owners,
 			&i.EventsPerDay,

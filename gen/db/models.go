@@ -355,6 +355,7 @@ type Project struct {
 	TimeZone          string
 	WeekStart         string
 	Currency          string
+	DialectsOff       []string
 }
 
 type ProjectLimit struct {

@@ -44,13 +44,14 @@ func (q *Queries) APIKeyByID(ctx context.Context, db DBTX, iD string, now time.T
 }
 
 const aPIKeyBySecretHash = `-- name: APIKeyBySecretHash :one
-SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at, (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = $1 AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
 `
 
 type APIKeyBySecretHashRow struct {
-	APIKey   APIKey
-	Disabled bool
+	APIKey      APIKey
+	Disabled    bool
+	DialectsOff []string
 }
 
 func (q *Queries) APIKeyBySecretHash(ctx context.Context, db DBTX, secretHash []byte, now time.Time) (APIKeyBySecretHashRow, error) {
@@ -70,6 +71,7 @@ func (q *Queries) APIKeyBySecretHash(ctx context.Context, db DBTX, secretHash []
 		&i.APIKey.CreatedBy,
 		&i.APIKey.LastUsedAt,
 		&i.Disabled,
+		&i.DialectsOff,
 	)
 	return i, err
 }
@@ -555,8 +557,8 @@ func (q *Queries) ProjectCalendar(ctx context.Context, db DBTX, id uuid.UUID) (P
 }
 
 const projectCreate = `-- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start, currency, dialects_off)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type ProjectCreateParams struct {
@@ -567,6 +569,7 @@ type ProjectCreateParams struct {
 	TimeZone          string
 	WeekStart         string
 	Currency          string
+	DialectsOff       []string
 }
 
 func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateParams) error {
@@ -578,6 +581,7 @@ func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateP
 		arg.TimeZone,
 		arg.WeekStart,
 		arg.Currency,
+		arg.DialectsOff,
 	)
 	return err
 }
@@ -614,7 +618,7 @@ func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.U
 }
 
 const projectForAccount = `-- name: ProjectForAccount :one
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, p.dialects_off, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -635,6 +639,7 @@ type ProjectForAccountRow struct {
 	TimeZone          string
 	WeekStart         string
 	Currency          string
+	DialectsOff       []string
 	Role              string
 	APIKeyID          string
 }
@@ -657,6 +662,7 @@ func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid
 		&i.TimeZone,
 		&i.WeekStart,
 		&i.Currency,
+		&i.DialectsOff,
 		&i.Role,
 		&i.APIKeyID,
 	)
@@ -797,8 +803,9 @@ UPDATE projects SET
     time_zone = coalesce($4, time_zone),
     week_start = coalesce($5, week_start),
     currency = coalesce($6, currency),
+    dialects_off = coalesce($7::text[], dialects_off),
     updated_at = now()
-WHERE id = $7
+WHERE id = $8
 `
 
 type ProjectUpdateParams struct {
@@ -808,6 +815,7 @@ type ProjectUpdateParams struct {
 	TimeZone          *string
 	WeekStart         *string
 	Currency          *string
+	DialectsOff       []string
 	ID                uuid.UUID
 }
 
@@ -819,6 +827,7 @@ func (q *Queries) ProjectUpdate(ctx context.Context, db DBTX, arg ProjectUpdateP
 		arg.TimeZone,
 		arg.WeekStart,
 		arg.Currency,
+		arg.DialectsOff,
 		arg.ID,
 	)
 	return err
@@ -847,7 +856,7 @@ func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
 }
 
 const projectsForAccount = `-- name: ProjectsForAccount :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, p.currency, p.dialects_off, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -871,6 +880,7 @@ type ProjectsForAccountRow struct {
 	TimeZone          string
 	WeekStart         string
 	Currency          string
+	DialectsOff       []string
 	Role              string
 	APIKeyID          string
 }
@@ -899,6 +909,7 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 			&i.TimeZone,
 			&i.WeekStart,
 			&i.Currency,
+			&i.DialectsOff,
 			&i.Role,
 			&i.APIKeyID,
 		); err != nil {
@@ -951,13 +962,14 @@ func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time
 }
 
 const writeKeyByID = `-- name: WriteKeyByID :one
-SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.id = $1 AND p.deleted_at IS NULL
 `
 
 type WriteKeyByIDRow struct {
-	WriteKey WriteKey
-	Disabled bool
+	WriteKey    WriteKey
+	Disabled    bool
+	DialectsOff []string
 }
 
 func (q *Queries) WriteKeyByID(ctx context.Context, db DBTX, id uuid.UUID) (WriteKeyByIDRow, error) {
@@ -971,18 +983,20 @@ func (q *Queries) WriteKeyByID(ctx context.Context, db DBTX, id uuid.UUID) (Writ
 		&i.WriteKey.CreatedAt,
 		&i.WriteKey.Name,
 		&i.Disabled,
+		&i.DialectsOff,
 	)
 	return i, err
 }
 
 const writeKeyByKey = `-- name: WriteKeyByKey :one
-SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, w.name, (p.disabled_at IS NOT NULL)::boolean AS disabled, p.dialects_off FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = $1 AND p.deleted_at IS NULL
 `
 
 type WriteKeyByKeyRow struct {
-	WriteKey WriteKey
-	Disabled bool
+	WriteKey    WriteKey
+	Disabled    bool
+	DialectsOff []string
 }
 
 func (q *Queries) WriteKeyByKey(ctx context.Context, db DBTX, key string) (WriteKeyByKeyRow, error) {
@@ -996,6 +1010,7 @@ func (q *Queries) WriteKeyByKey(ctx context.Context, db DBTX, key string) (Write
 		&i.WriteKey.CreatedAt,
 		&i.WriteKey.Name,
 		&i.Disabled,
+		&i.DialectsOff,
 	)
 	return i, err
 }

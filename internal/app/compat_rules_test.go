@@ -409,3 +409,67 @@ func TestDialectsAreSwitchedOff(t *testing.T) {
 		t.Errorf("all off: %d", got.status)
 	}
 }
+
+// A dialect that a project has switched off answers its keys, of either kind, as it answers those that there are not; other
+// dialects, other projects and Nimbus' own format go on. It is in force with the answer to the change, which is audited.
+func TestAProjectSwitchesDialectsOff(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_COMPAT=segment,mixpanel")
+	s, other := vendorSender(t, a), vendorSender(t, a)
+	path := "/v1/projects/" + s.ProjectID.String()
+	type project struct {
+		Dialects    []string
+		DialectsOff []string `json:"dialects_off"`
+	}
+	change := func(off []string, want string) {
+		t.Helper()
+		var p project
+		s.Do("PATCH", path, map[string]any{"dialects_off": off}).Want(200).JSON(&p)
+		if got := fmt.Sprint(p.Dialects, p.DialectsOff); got != want {
+			t.Errorf("dialects %s, want %s", got, want)
+		}
+	}
+	call := `{"writeKey":"WRITEKEY","event":"e","userId":"u"}`
+	imported := `[{"event":"e","properties":{"distinct_id":"u","time":1700000000,"$insert_id":"i"}}]`
+	basic := []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(s.Secret+":"))}
+	statuses := func(want ...int) {
+		t.Helper()
+		for k, got := range []int{s.post(t, "/v1/track", call).status, s.post(t, "/import", imported, basic...).status,
+			other.post(t, "/v1/track", call).status} {
+			if got != want[k] {
+				t.Errorf("request %d: %d, want %d", k, got, want[k])
+			}
+		}
+	}
+	statuses(200, 200, 200)
+	change([]string{"segment", "posthog", "segment"}, "[mixpanel] [posthog segment]")
+	statuses(401, 200, 200)
+	unknown := s.post(t, "/v1/track", `{"writeKey":"nw_000000000000000000000000","event":"e","userId":"u"}`)
+	if got := s.post(t, "/v1/track", call); got.status != unknown.status || got.body != unknown.body {
+		t.Errorf("switched off: %+v, an unknown key: %+v", got, unknown)
+	}
+	change([]string{"mixpanel"}, "[segment] [mixpanel]")
+	statuses(200, 401, 200)
+	s.Ingest(apptest.Event{"name": "own", "idempotency_key": "k"})
+	s.Do("PATCH", path, map[string]any{"dialects_off": []string{"matomo"}}).Want(422)
+	s.Do("PATCH", path, map[string]any{"name": "Another name"}).Want(200)
+	statuses(200, 401, 200)
+	change([]string{}, "[segment mixpanel] []")
+	statuses(200, 200, 200)
+	var log struct {
+		Items []struct {
+			Action  string
+			Changes map[string]any
+		}
+	}
+	s.Do("GET", path+"/audit", nil).Want(200).JSON(&log)
+	audited := 0
+	for _, entry := range log.Items {
+		if entry.Action == "project.update" && entry.Changes["dialects_off"] != nil {
+			audited++
+		}
+	}
+	if audited != 3 {
+		t.Errorf("%d changes of dialects are audited: %+v", audited, log.Items)
+	}
+}

@@ -38,7 +38,7 @@ func outboxOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (
 const registrationsPerMinute = 10
 
 func projectsConfig(cfg *config.Config, state *ratelimit.State, outbox *mail.Outbox, now func() time.Time) projects.Config {
-	c := projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: now, Outbox: outbox, Limits: projects.Limits{
+	c := projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: now, Outbox: outbox, Dialects: dialectNames(dialectsOn(cfg)), Limits: projects.Limits{
 		Projects: cfg.MaxProjectsPerAccount, Keys: cfg.MaxKeysPerProject, Members: cfg.MaxMembersPerProject}}
 	if cfg.RateLimitEnabled {
 		c.MayInvite = func(ctx context.Context, account uuid.UUID) time.Duration {

@@ -3,6 +3,7 @@
 //
 //   - native: POST /v1/events; maps the contract to ingest's model and back
 //   - compat: the wire formats of other vendors' SDKs, a package for each, and the quarantine of what they cannot store
+//   - imports: the client that sends other products' exports
 //   - ingest: the core behind every way in; rules, identity, deduplication, the transaction
 //   - quota: what a project may store, asked before that transaction
 //   - partitions: the tables that the events are divided into

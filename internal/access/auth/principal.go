@@ -16,6 +16,8 @@ type Principal struct {
 	ProjectID uuid.UUID // of a key: the only project it is good for
 	KeyID     string    // of a key
 	Scopes    []string  // of a key, what it may do: the x-scope of operations
+	// DialectsOff are the vendors whose SDKs the project of a write key or of a secret takes nothing from.
+	DialectsOff []string
 
 	// Signature and SignedAt are set on a signed request: they make its events the same events when it is replayed.
 	Signature string

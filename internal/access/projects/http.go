@@ -37,11 +37,14 @@ func (a *API) CreateProject(ctx context.Context, req api.CreateProjectRequestObj
 	if req.Body.Currency != nil {
 		settings.Currency = *req.Body.Currency
 	}
+	if off := dialectNames(req.Body.DialectsOff); off != nil {
+		settings.DialectsOff = *off
+	}
 	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, settings)
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateProject201JSONResponse(withSecret(project, pair)), nil
+	return api.CreateProject201JSONResponse(a.withSecret(project, pair)), nil
 }
 
 // ListProjects lists the caller's projects.
@@ -59,7 +62,7 @@ func (a *API) ListProjects(ctx context.Context, req api.ListProjectsRequestObjec
 	}
 	reply := api.ListProjects200JSONResponse{Items: make([]api.Project, len(page))}
 	for i, p := range page {
-		reply.Items[i] = apiProject(p)
+		reply.Items[i] = a.project(p)
 	}
 	if next != "" {
 		reply.NextCursor = &next
@@ -73,18 +76,19 @@ func (a *API) GetProject(ctx context.Context, req api.GetProjectRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	return api.GetProject200JSONResponse(apiProject(project)), nil
+	return api.GetProject200JSONResponse(a.project(project)), nil
 }
 
 // UpdateProject changes a project.
 func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObject) (api.UpdateProjectResponseObject, error) {
 	change := Change{Name: req.Body.Name, Description: req.Body.Description, DataRetentionDays: req.Body.DataRetentionDays,
-		TimeZone: req.Body.TimeZone, WeekStart: (*string)(req.Body.WeekStart), Currency: req.Body.Currency}
+		TimeZone: req.Body.TimeZone, WeekStart: (*string)(req.Body.WeekStart), Currency: req.Body.Currency,
+		DialectsOff: dialectNames(req.Body.DialectsOff)}
 	project, err := a.projects.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, change)
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateProject200JSONResponse(apiProject(project)), nil
+	return api.UpdateProject200JSONResponse(a.project(project)), nil
 }
 
 // DeleteProject deletes a project.
@@ -119,7 +123,7 @@ func (a *API) RotateKeys(ctx context.Context, req api.RotateKeysRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	return api.RotateKeys200JSONResponse(withSecret(project, pair)), nil
+	return api.RotateKeys200JSONResponse(a.withSecret(project, pair)), nil
 }
 
 // CreateWriteKey creates a write key.
@@ -257,16 +261,37 @@ func apiMember(m Member) api.Member {
 	return api.Member{AccountID: m.AccountID, Email: openapi_types.Email(m.Email), Role: api.Role(m.Role), AddedAt: m.AddedAt}
 }
 
-func apiProject(p Project) api.Project {
+func (a *API) project(p Project) api.Project {
 	return api.Project{
 		ID: p.ID, Name: p.Name, Description: p.Description, DataRetentionDays: p.DataRetentionDays,
-		TimeZone: p.TimeZone, WeekStart: api.WeekStart(p.WeekStart), Currency: p.Currency, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
+		TimeZone: p.TimeZone, WeekStart: api.WeekStart(p.WeekStart), Currency: p.Currency,
+		Dialects: apiDialects(a.projects.on(p.DialectsOff)), DialectsOff: apiDialects(p.DialectsOff), Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }
 
-func withSecret(p Project, pair Pair) api.ProjectWithSecret {
-	return api.ProjectWithSecret{Project: apiProject(p), APIKeyID: pair.ID, APIKeySecret: pair.Secret}
+func apiDialects(names []string) []api.Dialect {
+	out := make([]api.Dialect, len(names))
+	for k, name := range names {
+		out[k] = api.Dialect(name)
+	}
+	return out
+}
+
+// dialectNames is nil where the request does not say.
+func dialectNames(sent *api.DialectsOff) *[]string {
+	if sent == nil {
+		return nil
+	}
+	out := make([]string, len(*sent))
+	for k, d := range *sent {
+		out[k] = string(d)
+	}
+	return &out
+}
+
+func (a *API) withSecret(p Project, pair Pair) api.ProjectWithSecret {
+	return api.ProjectWithSecret{Project: a.project(p), APIKeyID: pair.ID, APIKeySecret: pair.Secret}
 }
 
 func apiWriteKey(k WriteKey) api.WriteKey {

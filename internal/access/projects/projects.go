@@ -37,6 +37,7 @@ type Projects struct {
 	outbox    *mail.Outbox
 	changed   func() // called after each change that keys may feel
 	setLimits SetLimits
+	dialects  []string
 }
 
 // Limits are how much of everything there may be.
@@ -58,6 +59,7 @@ type Config struct {
 	// limited when nil.
 	MayInvite func(ctx context.Context, account uuid.UUID) time.Duration
 	Outbox    *mail.Outbox // none: no mail is sent
+	Dialects  []string     // that the server speaks
 }
 
 // New makes a Projects that keeps everything in pool and seals secrets with ring.
@@ -69,7 +71,7 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, c Config) *Projects {
 	c.Limits.Keys = cmp.Or(c.Limits.Keys, 100)
 	c.Limits.Members = cmp.Or(c.Limits.Members, 500)
 	return &Projects{pool: pool, store: newStore(pool), ring: ring, scopes: c.Scopes, now: c.Now, limits: c.Limits,
-		mayInvite: c.MayInvite, outbox: c.Outbox, changed: func() {}}
+		mayInvite: c.MayInvite, outbox: c.Outbox, changed: func() {}, dialects: c.Dialects}
 }
 
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
@@ -91,8 +93,9 @@ func (p *Projects) OnPurge(remove func(ctx context.Context, project uuid.UUID) e
 type Settings struct {
 	Name              string
 	Description       string
-	DataRetentionDays int32  // after which events are pruned; 0: never
-	Currency          string // of its sums of money, by ISO 4217; USD when empty
+	DataRetentionDays int32    // after which events are pruned; 0: never
+	Currency          string   // of its sums of money, by ISO 4217; USD when empty
+	DialectsOff       []string // the vendors whose SDKs it takes nothing from
 	Calendar
 }
 
@@ -110,6 +113,7 @@ type Project struct {
 func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
 	var project Project
 	var pair Pair
+	settings.DialectsOff = distinct(settings.DialectsOff)
 	settings.Calendar, settings.Currency = settings.orUsual(), cmp.Or(settings.Currency, "USD")
 	if err := check(&settings.TimeZone, &settings.Currency); err != nil {
 		return project, pair, err
@@ -147,6 +151,25 @@ func diffSettings(c audit.Changes, before, after Settings) {
 	c.Diff("time_zone", before.TimeZone, after.TimeZone)
 	c.Diff("week_start", before.WeekStart, after.WeekStart)
 	c.Diff("currency", before.Currency, after.Currency)
+	c.Diff("dialects_off", orEmpty(before.DialectsOff), orEmpty(after.DialectsOff))
+}
+
+// distinct is a list in order, each once; never nil, which the database would not take.
+func distinct(list []string) []string {
+	return orEmpty(slices.Compact(slices.Sorted(slices.Values(list))))
+}
+
+// orEmpty is a list that is not nil: of an audit entry null is what was not there.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// on are the vendors whose SDKs a project takes events from.
+func (p *Projects) on(off []string) []string {
+	return slices.DeleteFunc(slices.Clone(p.dialects), func(d string) bool { return slices.Contains(off, d) })
 }
 
 // Get returns one project.
@@ -171,6 +194,7 @@ type Change struct {
 	TimeZone          *string
 	WeekStart         *string
 	Currency          *string
+	DialectsOff       *[]string
 }
 
 // Update changes a project and returns it as it is then.

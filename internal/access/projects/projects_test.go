@@ -277,7 +277,7 @@ func TestWhatIsDeletedIsTheSameAnswerAsWhatIsNotThere(t *testing.T) {
 		}
 	}
 
-	if got, err := b.projects.Get(t.Context(), b.account, theirs.ID); err != nil || got != theirs {
+	if got, err := b.projects.Get(t.Context(), b.account, theirs.ID); err != nil || !reflect.DeepEqual(got, theirs) {
 		t.Errorf("the project is %+v, %v after all that; want %+v", got, err, theirs)
 	}
 	b.works(t, pair, true, "after all that")

@@ -31,7 +31,7 @@ func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} 
 func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, settings Settings) error {
 	err := s.q.ProjectCreate(ctx, tx, db.ProjectCreateParams{
 		ID: id, Name: settings.Name, Description: settings.Description, DataRetentionDays: settings.DataRetentionDays,
-		TimeZone: settings.TimeZone, WeekStart: settings.WeekStart, Currency: settings.Currency,
+		TimeZone: settings.TimeZone, WeekStart: settings.WeekStart, Currency: settings.Currency, DialectsOff: settings.DialectsOff,
 	})
 	if err != nil {
 		return fmt.Errorf("create project: %w", err)
@@ -63,16 +63,20 @@ func projectOf(row db.ProjectsForAccountRow) Project {
 	return Project{
 		ID: row.ID,
 		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays,
-			Calendar: Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}, Currency: row.Currency},
+			Calendar: Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}, Currency: row.Currency, DialectsOff: row.DialectsOff},
 		Role: auth.Role(row.Role), APIKeyID: row.APIKeyID,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
 
 func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, change Change) error {
+	var off []string // nil: as they are
+	if change.DialectsOff != nil {
+		off = distinct(*change.DialectsOff)
+	}
 	err := s.q.ProjectUpdate(ctx, tx, db.ProjectUpdateParams{
 		ID: id, Name: change.Name, Description: change.Description, DataRetentionDays: change.DataRetentionDays,
-		TimeZone: change.TimeZone, WeekStart: change.WeekStart, Currency: change.Currency,
+		TimeZone: change.TimeZone, WeekStart: change.WeekStart, Currency: change.Currency, DialectsOff: off,
 	})
 	if err != nil {
 		return fmt.Errorf("update project: %w", err)
@@ -366,7 +370,9 @@ func (s store) apiKeyByID(ctx context.Context, id string, now time.Time) (apiKey
 // apiKeyBySecretHash finds a key that is alive at now, by the SHA-256 of its secret.
 func (s store) apiKeyBySecretHash(ctx context.Context, hash []byte, now time.Time) (apiKey, bool, error) {
 	row, err := s.q.APIKeyBySecretHash(ctx, s.pool, hash, now)
-	return foundKey(row.APIKey, row.Disabled, err)
+	key, found, err := foundKey(row.APIKey, row.Disabled, err)
+	key.off = row.DialectsOff
+	return key, found, err
 }
 
 func foundKey(row db.APIKey, disabled bool, err error) (apiKey, bool, error) {
@@ -463,23 +469,23 @@ func (s store) writeKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID
 // writeKeyByKey finds a write key by its text.
 func (s store) writeKeyByKey(ctx context.Context, key string) (storedWriteKey, bool, error) {
 	row, err := s.q.WriteKeyByKey(ctx, s.pool, key)
-	return foundWriteKey(row.WriteKey, row.Disabled, err)
+	return foundWriteKey(row.WriteKey, row.Disabled, row.DialectsOff, err)
 }
 
 // writeKeyByID finds a write key by its id, in whichever project.
 func (s store) writeKeyByID(ctx context.Context, id uuid.UUID) (storedWriteKey, bool, error) {
 	row, err := s.q.WriteKeyByID(ctx, s.pool, id)
-	return foundWriteKey(row.WriteKey, row.Disabled, err)
+	return foundWriteKey(row.WriteKey, row.Disabled, row.DialectsOff, err)
 }
 
-func foundWriteKey(row db.WriteKey, disabled bool, err error) (storedWriteKey, bool, error) {
+func foundWriteKey(row db.WriteKey, disabled bool, off []string, err error) (storedWriteKey, bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return storedWriteKey{}, false, nil
 	}
 	if err != nil {
 		return storedWriteKey{}, false, fmt.Errorf("find write key: %w", err)
 	}
-	return storedWriteKey{WriteKey: writeKeyOf(row), projectID: row.ProjectID, disabled: disabled}, true, nil
+	return storedWriteKey{WriteKey: writeKeyOf(row), projectID: row.ProjectID, disabled: disabled, off: off}, true, nil
 }
 
 func writeKeyOf(row db.WriteKey) WriteKey {

@@ -60,6 +60,7 @@ type apiKey struct {
 	expiresAt *time.Time // nil: lives until it is rotated
 	secret    []byte     // opened, where it was needed
 	disabled  bool       // the project is
+	off       []string   // the dialects that are, where the key was found by its secret
 }
 
 func (k *apiKey) alive(now time.Time) bool { return k.expiresAt == nil || k.expiresAt.After(now) }
@@ -138,7 +139,7 @@ func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal
 			}
 			k.uses.Note(key.id, k.now())
 			return &auth.Principal{
-				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes,
+				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes, DialectsOff: key.off,
 			}, nil
 		}
 	}
@@ -207,6 +208,7 @@ func (*Keys) writeKeyPrincipal(key string, stored storedWriteKey, found bool, or
 	case OriginAllowed(stored.AllowedOrigins, origin):
 		return &auth.Principal{
 			Kind: auth.KindWriteKey, ProjectID: stored.projectID, KeyID: stored.ID.String(), Scopes: auth.WriteKeyScopes,
+			DialectsOff: stored.off,
 		}, nil
 	case origin == "":
 		return nil, problem.New(problem.CodeOriginNotAllowed,

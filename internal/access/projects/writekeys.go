@@ -24,7 +24,8 @@ type WriteKey struct {
 type storedWriteKey struct {
 	WriteKey
 	projectID uuid.UUID
-	disabled  bool // the project is
+	disabled  bool     // the project is
+	off       []string // the dialects that are
 }
 
 // CreateWriteKey makes a write key for these origins, under a name or none. It fails with a validation error that names every bad origin, and

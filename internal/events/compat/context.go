@@ -49,9 +49,14 @@ func OfGroup(op ingest.Operation, groupType, key string) ingest.Operation {
 	return op
 }
 
-// Link is the operation by which two ids are one person.
+// Link is the operation by which two ids are one person. Its key is not that of what is set beside it on the same person:
+// the second one would be a duplicate of the first.
 func Link(userID, anonymousID string, e *ingest.Incoming) ingest.Operation {
-	return ingest.Operation{Op: events.ProfileSet, UserID: userID, AnonymousID: anonymousID, TS: e.TS, IdempotencyKey: e.IdempotencyKey, Props: []byte("{}")}
+	key := e.IdempotencyKey
+	if key != "" {
+		key = "link " + key
+	}
+	return ingest.Operation{Op: events.ProfileSet, UserID: userID, AnonymousID: anonymousID, TS: e.TS, IdempotencyKey: key, Props: []byte("{}")}
 }
 
 // Set is an operation that sets the members of an object, or does something else with them.

@@ -23,6 +23,13 @@ type Dialect interface {
 	Refused(c *Call, why Failure) Answer
 }
 
+// Archive reads what a vendor gives out: the lines of its exports.
+type Archive interface {
+	// Archived maps one line. It says the same as the SDK that sent it, so that an event which was sent to Nimbus, too, is
+	// the same event.
+	Archived(line []byte) Item
+}
+
 // Call is a request to an operation of a dialect.
 type Call struct {
 	Operation string // its operationId

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -124,7 +125,7 @@ type share struct {
 // store stores the items of a batch, each in the project of its key. Items whose key does not work are left out, unless
 // none works: there is no project whose quarantine could keep them.
 func (s *Server) store(ctx context.Context, d Dialect, call *Call, b *Batch, edge Edge) error {
-	shares, err := s.shares(ctx, call, b, edge)
+	shares, err := s.shares(ctx, d, call, b, edge)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (s *Server) store(ctx context.Context, d Dialect, call *Call, b *Batch, edg
 	return nil
 }
 
-func (s *Server) shares(ctx context.Context, call *Call, b *Batch, edge Edge) ([]*share, error) {
+func (s *Server) shares(ctx context.Context, d Dialect, call *Call, b *Batch, edge Edge) ([]*share, error) {
 	var shares []*share
 	of := func(key string) *share {
 		for _, x := range shares {
@@ -166,7 +167,7 @@ func (s *Server) shares(ctx context.Context, call *Call, b *Batch, edge Edge) ([
 	var refused error
 	for _, x := range shares {
 		var err error
-		if x.principal, err = s.verify(ctx, call.Request, b.Secret, x.key); err == nil {
+		if x.principal, err = s.verify(ctx, d, call.Request, b.Secret, x.key); err == nil {
 			good = append(good, x)
 			continue
 		}
@@ -190,19 +191,25 @@ func isRefusal(err error) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
-// verify returns who may write: by the secret when there is one, else by the key.
-func (s *Server) verify(ctx context.Context, r *http.Request, secret, key string) (*auth.Principal, error) {
-	if secret != "" {
-		p, err := s.keys.VerifySecret(ctx, secret)
-		if err != nil {
-			return nil, err
-		}
-		if !p.Allows("events:write") {
-			return nil, problem.New(problem.CodeInsufficientScope, "The secret needs the scope events:write.")
-		}
-		return p, nil
+// verify returns who may write: by the secret when there is one, else by the key. A project that has switched the dialect off
+// has no key there.
+func (s *Server) verify(ctx context.Context, d Dialect, r *http.Request, secret, key string) (*auth.Principal, error) {
+	p, err := s.principal(ctx, r, secret, key)
+	if err == nil && slices.Contains(p.DialectsOff, d.Name()) {
+		return nil, problem.New(problem.CodeInvalidKey, "The project takes nothing from SDKs of %s.", d.Name())
 	}
-	return s.keys.VerifyVendorKey(ctx, key, r.Header.Get(echo.HeaderOrigin))
+	return p, err
+}
+
+func (s *Server) principal(ctx context.Context, r *http.Request, secret, key string) (*auth.Principal, error) {
+	if secret == "" {
+		return s.keys.VerifyVendorKey(ctx, key, r.Header.Get(echo.HeaderOrigin))
+	}
+	p, err := s.keys.VerifySecret(ctx, secret)
+	if err == nil && !p.Allows("events:write") {
+		return nil, problem.New(problem.CodeInsufficientScope, "The secret needs the scope events:write.")
+	}
+	return p, err
 }
 
 // storeShare stores the good items of a project and keeps the others in its quarantine.

@@ -44,7 +44,7 @@ func parse(raw []byte) *event {
 		case "timestamp":
 			e.timestamp = v
 		case "properties":
-			e.properties = v
+			e.properties = object(v)
 		case "options":
 			e.options = v
 		case "session_id":
@@ -68,6 +68,16 @@ func parse(raw []byte) *event {
 		e.anonymous = true
 	}
 	return e
+}
+
+// object is a value, or the object that is written in a string, as exports of columns have it.
+func object(v []byte) []byte {
+	if text := compat.Text(v); strings.HasPrefix(text, "{") {
+		if inner, ok := compat.Decodable([]byte(text)); ok {
+			return inner
+		}
+	}
+	return v
 }
 
 // property takes what is in the properties and is no prop of the event, or means something beside.

@@ -131,6 +131,9 @@ func (Dialect) Again(operation string, raw []byte) compat.Item {
 	return (&envelope{v1: operation == v1}).item(raw)
 }
 
+// Archived reads an event of an export. Its time is corrected already. In files of columns the properties are JSON in a string.
+func (Dialect) Archived(line []byte) compat.Item { return (&envelope{}).item(line) }
+
 // Stored answers version 1 with a result for each event.
 func (Dialect) Stored(c *compat.Call, b *compat.Batch) compat.Answer {
 	if c.Operation != v1 {

@@ -106,6 +106,12 @@ func (Dialect) Again(operation string, raw []byte) compat.Item {
 	return (&envelope{kind: kinds[operation]}).item(raw)
 }
 
+// Archived reads a call as Segment keeps it. The time at which it was received tells a wrong clock, as it does in a request.
+func (Dialect) Archived(line []byte) compat.Item {
+	receivedAt, _ := compat.Time(compat.Member(line, "receivedAt"))
+	return (&envelope{now: receivedAt}).item(line)
+}
+
 // Stored is the same for all.
 func (Dialect) Stored(*compat.Call, *compat.Batch) compat.Answer { return compat.JSON(success) }
 

@@ -276,6 +276,44 @@ export type DataRetentionDays = number;
 export type ProjectTimeZone = string;
 
 /**
+ * The vendor whose SDKs send in this format; `segment` is that of RudderStack, too.
+ */
+export const Dialect = {
+    /**
+     * DialectSegment
+     */
+    DIALECT_SEGMENT: 'segment',
+    /**
+     * DialectMixpanel
+     */
+    DIALECT_MIXPANEL: 'mixpanel',
+    /**
+     * DialectPostHog
+     */
+    DIALECT_POST_HOG: 'posthog',
+    /**
+     * DialectUmami
+     */
+    DIALECT_UMAMI: 'umami',
+    /**
+     * DialectPlausible
+     */
+    DIALECT_PLAUSIBLE: 'plausible'
+} as const;
+
+/**
+ * The vendor whose SDKs send in this format; `segment` is that of RudderStack, too.
+ */
+export type Dialect = typeof Dialect[keyof typeof Dialect];
+
+/**
+ * The vendors whose SDKs this project takes nothing from: its keys do not work there, within a second on every node. None, unless
+ * a project says otherwise.
+ *
+ */
+export type DialectsOff = Array<Dialect>;
+
+/**
  * The currency of the project's sums of money, by its code in ISO 4217; `USD` unless a new project says otherwise.
  */
 export type Currency = string;
@@ -303,6 +341,7 @@ export type CreateProjectRequest = {
     time_zone?: ProjectTimeZone;
     week_start?: WeekStart;
     currency?: Currency;
+    dialects_off?: DialectsOff;
 };
 
 export type UpdateProjectRequest = {
@@ -312,6 +351,7 @@ export type UpdateProjectRequest = {
     time_zone?: ProjectTimeZone;
     week_start?: WeekStart;
     currency?: Currency;
+    dialects_off?: DialectsOff;
 };
 
 export type Project = {
@@ -322,6 +362,11 @@ export type Project = {
     time_zone: ProjectTimeZone;
     week_start: WeekStart;
     currency: Currency;
+    /**
+     * The vendors whose SDKs this project takes events from; those that the server speaks, without `dialects_off`.
+     */
+    dialects: Array<Dialect>;
+    dialects_off: DialectsOff;
     role: Role;
     /**
      * The id of the main key pair; empty when it was revoked or is running out.
