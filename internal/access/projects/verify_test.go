@@ -58,7 +58,7 @@ func TestASecretSentWholeIsItsProjects(t *testing.T) {
 	b := setup(t)
 	project, pair := b.create(t, "Web shop")
 	got, err := b.keys.VerifySecret(t.Context(), pair.Secret)
-	want := &auth.Principal{Kind: auth.KindAPIKey, ProjectID: project.ID, KeyID: pair.ID, Scopes: keyScopes}
+	want := &auth.Principal{Kind: auth.KindAPIKey, ProjectID: project.ID, KeyID: pair.ID, Scopes: keyScopes, DialectsOff: []string{}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("VerifySecret = %+v, %v; want %+v", got, err, want)
 	}
@@ -315,7 +315,7 @@ func TestAWriteKeyIsGoodForItsProjectAndOrigins(t *testing.T) {
 			wantCode(t, err, tc.want, tc.key+" from "+tc.origin)
 			continue
 		}
-		want := &auth.Principal{Kind: auth.KindWriteKey, ProjectID: project.ID, KeyID: tc.id.String(), Scopes: auth.WriteKeyScopes}
+		want := &auth.Principal{Kind: auth.KindWriteKey, ProjectID: project.ID, KeyID: tc.id.String(), Scopes: auth.WriteKeyScopes, DialectsOff: []string{}}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s from %q = %+v, %v; want %+v", tc.key, tc.origin, got, err, want)
 		}
