@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/contract/problem"
@@ -36,7 +33,8 @@ func runPeople(ctx context.Context, e *env) error {
 	defer d.Close(context.WithoutCancel(ctx))
 	store := behaviour.NewStore(d.Pool)
 	if verb == "export" {
-		err = exportPerson(ctx, e, store, project, person)
+		known := answers.NewAPI(answers.New(answers.Options{Store: store, Timeout: e.cfg.QueryTimeout, Now: time.Now}))
+		err = known.WritePerson(ctx, project, person, e.stdout)
 	} else {
 		quarantine := compat.NewQuarantine(d.Pool, prometheus.NewRegistry(), time.Now)
 		builder := build.New(store, build.Options{Share: 1, Logger: e.log})
@@ -76,18 +74,4 @@ func erasePerson(ctx context.Context, e *env, eraser *people.Eraser, project uui
 		}
 		e.log.Info("erasing", "events", x.Events)
 	}
-}
-
-func exportPerson(ctx context.Context, e *env, store *behaviour.Store, project uuid.UUID, person string) error {
-	service := answers.NewAPI(answers.New(answers.Options{Store: store, Timeout: e.cfg.QueryTimeout, Now: time.Now}))
-	reply, err := service.ExportPerson(ctx, api.ExportPersonRequestObject{Person: person, Params: api.ExportPersonParams{ProjectID: project}})
-	if err != nil {
-		return err
-	}
-	lines, ok := reply.(api.ExportPerson200ApplicationXNdjsonResponse)
-	if !ok {
-		return errors.New("the export has no lines")
-	}
-	_, err = io.Copy(e.stdout, lines.Body)
-	return err
 }

@@ -88,7 +88,7 @@ test('people: found by e-mail and by conditions, with columns of choice, saved a
   await page.getByRole('button', { name: 'CSV' }).click();
   const lines = readFileSync((await (await file).path())!, 'utf8').trim().split('\r\n');
   expect(lines[0]).toBe('user_id,anonymous_id,name,email,events,first_seen,last_seen,props.plan');
-  expect(lines.slice(1).map((line) => line.split(',')[2]).sort()).toEqual(['Alan Turing', 'Barbara Liskov']);
+  expect(new Set(lines.slice(1).map((line) => line.split(',')[2]))).toEqual(new Set(['Alan Turing', 'Barbara Liskov'])); // in no order
 
   await page.getByRole('button', { name: 'Save as cohort' }).click();
   await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Free, bought little');

@@ -159,7 +159,7 @@ func (im *Importer) Import(ctx context.Context, from string) (Report, error) {
 	if err != nil {
 		return newReport(), err
 	}
-	defer s.close()
+	defer func() { _ = s.close() }() // it was only read
 	path := im.o.statePath(from)
 	if im.o.Again {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

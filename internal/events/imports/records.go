@@ -84,7 +84,7 @@ func lines(b *bufio.Reader, name string, yield func(record) bool) (more bool, er
 		if (len(r.text) > 0 || tooLong) && !yield(r) {
 			return false, nil
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return true, nil
 		}
 	}

@@ -19,18 +19,25 @@ import (
 // exportStep is how many moments of somebody are read at once.
 const exportStep = 1_000
 
-// ExportPerson serves GET /v1/people/{person}/export. All of it is of one snapshot.
+// ExportPerson serves GET /v1/people/{person}/export.
 func (a *API) ExportPerson(ctx context.Context, request api.ExportPersonRequestObject) (api.ExportPersonResponseObject, error) {
-	h := a.history(request.Person)
 	body, err := contract.Stream(func(w io.Writer) error {
-		return h.read(ctx, a.s, request.Params.ProjectID, func(v *behaviour.View, rows *visits) error {
-			return h.export(ctx, v, rows, request.Params.ProjectID, json.NewEncoder(w))
-		})
+		return a.WritePerson(ctx, request.Params.ProjectID, request.Person, w)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return api.ExportPerson200ApplicationXNdjsonResponse{Body: body}, nil
+}
+
+// WritePerson writes all that is known of somebody, as of one snapshot, in the lines of the export.
+//
+// Errors: problem.NotFound when nothing is known of anybody who is called so.
+func (a *API) WritePerson(ctx context.Context, project uuid.UUID, named string, w io.Writer) error {
+	h := a.history(named)
+	return h.read(ctx, a.s, project, func(v *behaviour.View, rows *visits) error {
+		return h.export(ctx, v, rows, project, json.NewEncoder(w))
+	})
 }
 
 // line is a line of an export: one of its members.

@@ -43,7 +43,7 @@ async function* answers<L extends List>(list: L, options: Parameters<L>[0]): Asy
   for (;;) {
     const { data } = await list({ ...options, throwOnError: true, query });
     if (!data) return;
-    yield data as NonNullable<Awaited<ReturnType<L>>['data']>;
+    yield data;
     if (data.next_cursor === null) return;
     query = { ...query, cursor: data.next_cursor };
   }
