@@ -284,7 +284,7 @@ test('an access token that ran out is replaced once, and nobody notices', async 
     spent = false;
     await route.continue();
   });
-  await page.getByRole('main').getByRole('link', { name: 'Insights', exact: true }).first().click();
+  await page.getByRole('link', { name: 'Explore', exact: true }).first().click();
   await expect(page.locator(`.answer ${curve}`).first()).toBeVisible();
   expect(refreshes).toBe(1);
 });

@@ -216,7 +216,7 @@ export const m = {
     peopleOverTime: 'People over time',
     top: 'Top events',
     noPrevious: 'Nothing in the period before',
-    explore: 'Insights',
+    explore: 'Explore',
     emptyTitle: 'No events yet',
     emptyText: 'When your product has sent its first event, this page shows how many events there are, from how many people, and which ones.',
     emptyAction: 'Send the first event',

@@ -150,7 +150,7 @@ func (q *trendsAsked) body() object {
 		series = append(series, s)
 	}
 	body["series"] = series
-	if q.by != nil {
+	if len(q.by) > 0 {
 		body["breakdown"] = q.by
 	}
 	return body
