@@ -177,7 +177,7 @@ test('events are found, opened and lead to their person', async ({ page }) => {
   await expect(drawer).toContainText('"amount"');
   await drawer.getByRole('link', { name: 'See this person' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(/^user_/);
-  await expect(page.locator('.visit').first()).toContainText('purchased');
+  await expect(page.locator('.session.found')).toContainText('purchased'); // it opens at the moment
 });
 
 test('until an answer is there, nothing passes for it', async ({ page }) => {
