@@ -124,8 +124,11 @@ function propsOf(people: readonly PersonRow[]): KnownProp[] {
   return [...found].map(([name, { filled, values }]) => ({ name, filled, values: [...values].slice(0, 100) })).sort((a, b) => b.filled - a.filled || (a.name < b.name ? -1 : 1));
 }
 
+/** How long a value must stay, in milliseconds, before it is asked about; changes that follow each other faster are one step back. */
+export const settling = 300;
+
 /** A value that stands still for a moment: what is asked while somebody types is asked once. */
-export function useSettled<T>(value: T, ms = 300): T {
+export function useSettled<T>(value: T, ms = settling): T {
   const [settled, setSettled] = useState(value);
   useEffect(() => {
     const timer = setTimeout(() => setSettled(value), ms);

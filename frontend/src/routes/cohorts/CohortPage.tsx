@@ -6,7 +6,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { IconArrowBackUp, IconArrowLeft, IconChartLine, IconPencil, IconTrash, IconUserCheck } from '@tabler/icons-react';
 import { useRef, useState, type ReactNode } from 'react';
 import { idempotencyKey } from '../../api';
-import { refreshCohorts, useCan, useProject, useTitle } from '../../hooks';
+import { refreshCohorts, settling, useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { complete, isSame, parseClause, type Draft } from '../../people/clause';
 import { ClauseEditor } from '../../people/ClauseEditor';
@@ -33,7 +33,7 @@ function useChange() {
   const last = useRef(0);
   return (change: { [K in keyof CohortState]?: CohortState[K] | undefined }) => {
     const now = Date.now();
-    void navigate({ to: '.', search: ((s: CohortState) => ({ ...s, ...change })) as never, replace: now - last.current < 1000, resetScroll: false });
+    void navigate({ to: '.', search: ((s: CohortState) => ({ ...s, ...change })) as never, replace: now - last.current < settling, resetScroll: false });
     last.current = now;
   };
 }

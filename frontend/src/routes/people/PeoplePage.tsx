@@ -5,7 +5,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconDownload, IconSearch, IconUserOff, IconUsers, IconUsersPlus } from '@tabler/icons-react';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { ago, date, dateTime, number } from '../../format';
-import { useCan, useProfileProps, useProject, useSettled, useTitle, type KnownProp } from '../../hooks';
+import { settling, useCan, useProfileProps, useProject, useSettled, useTitle, type KnownProp } from '../../hooks';
 import { downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { everyone, usePeople, type Sought } from '../../people/ask';
@@ -94,7 +94,7 @@ function useChange() {
   const last = useRef(0);
   return (change: { [K in keyof PeopleState]?: PeopleState[K] | undefined }, typed = false) => {
     const now = Date.now();
-    void navigate({ search: (s) => ({ ...s, ...change }), replace: typed || now - last.current < 1000, resetScroll: false });
+    void navigate({ search: (s) => ({ ...s, ...change }), replace: typed || now - last.current < settling, resetScroll: false });
     last.current = now;
   };
 }
