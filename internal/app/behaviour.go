@@ -31,7 +31,7 @@ func (a *App) wireBehaviour() *behaviourGroup {
 		Also: []people.Also{a.events.quarantine.Erase, a.forgetLive}})
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
-	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending}, erasingCollector{store.Erasing})
+	a.reg.MustRegister(partsCollector{store.Behind}, countCollector{pendingDesc, store.Pending}, countCollector{erasingDesc, store.Erasing})
 	return g
 }
 

@@ -94,37 +94,24 @@ func (c partsCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(partsAgeDesc, prometheus.GaugeValue, age.Seconds())
 }
 
-// pendingCollector tells how many operations are in no profile yet. While the database does not answer it is left out.
-type pendingCollector struct {
-	pending func(ctx context.Context) (int64, error)
+// countCollector tells how many of something the database has. While that does not answer it is left out.
+type countCollector struct {
+	desc  *prometheus.Desc
+	count func(ctx context.Context) (int64, error)
 }
 
-var pendingDesc = prometheus.NewDesc("nimbus_profile_operations_pending", "Stored operations that are in no profile yet; questions apply them by themselves.", nil, nil)
+var (
+	pendingDesc = prometheus.NewDesc("nimbus_profile_operations_pending", "Stored operations that are in no profile yet; questions apply them by themselves.", nil, nil)
+	erasingDesc = prometheus.NewDesc("nimbus_people_erasing", "People who are being erased: a job goes on until nothing is left of them.", nil, nil)
+)
 
-func (pendingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- pendingDesc }
+func (c countCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 
-func (c pendingCollector) Collect(ch chan<- prometheus.Metric) {
+func (c countCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if n, err := c.pending(ctx); err == nil {
-		ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(n))
-	}
-}
-
-// erasingCollector tells how many people are being erased. While the database does not answer it is left out.
-type erasingCollector struct {
-	erasing func(ctx context.Context) (int64, error)
-}
-
-var erasingDesc = prometheus.NewDesc("nimbus_people_erasing", "People who are being erased: a job goes on until nothing is left of them.", nil, nil)
-
-func (erasingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- erasingDesc }
-
-func (c erasingCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if n, err := c.erasing(ctx); err == nil {
-		ch <- prometheus.MustNewConstMetric(erasingDesc, prometheus.GaugeValue, float64(n))
+	if n, err := c.count(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n))
 	}
 }
 
