@@ -61,6 +61,30 @@ func (s *Store) first(ctx context.Context, after uuid.UUID, queries ...next) (pr
 	return project, found, nil
 }
 
+// EachProject does something for one project after the other: next finds the first one after another. It goes on when one fails, and
+// returns all errors; what is wrong with a project is to be said with its id.
+func EachProject(
+	ctx context.Context, next func(ctx context.Context, after uuid.UUID) (uuid.UUID, bool, error),
+	do func(ctx context.Context, project uuid.UUID) error,
+) error {
+	var errs []error
+	var project uuid.UUID
+	for {
+		found, ok, err := next(ctx, project)
+		if err != nil || !ok {
+			return errors.Join(append(errs, err)...)
+		}
+		project = found
+		err = do(ctx, project)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+}
+
 // Backlog is what of a project is in no part yet.
 type Backlog struct {
 	Events int64

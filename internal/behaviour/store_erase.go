@@ -76,7 +76,7 @@ func (w *Work) BeginErasure(ctx context.Context, x *Erasure) error {
 	return nil
 }
 
-// EventsOfPieces returns the events of somebody at some moments, in microseconds since 1970, by id.
+// EventsOfPieces returns the events of somebody at some moments, which are in order, in microseconds since 1970, by id.
 func (v *View) EventsOfPieces(ctx context.Context, pieces []Piece, moments []int64) (found []events.Event, err error) {
 	err = v.with(ctx, func(tx db.DBTX) (err error) {
 		found, err = v.store.eventsOfPieces(ctx, tx, v.project, pieces, moments)
@@ -103,7 +103,7 @@ func (s *Store) eventsOfPieces(
 	arg := db.EventsOfPeopleParams{ProjectID: project, UserIDs: []string{}, AnonymousIDs: []string{}}
 	for _, at := range moments { // an id begins with its millisecond
 		at := time.UnixMicro(at).Truncate(time.Millisecond)
-		if first := events.FirstID(at); !slices.Contains(arg.IdsFrom, first) {
+		if first, n := events.FirstID(at), len(arg.IdsFrom); n == 0 || arg.IdsFrom[n-1] != first {
 			arg.IdsFrom, arg.IdsTo = append(arg.IdsFrom, first), append(arg.IdsTo, events.FirstID(at.Add(time.Millisecond)))
 		}
 	}
@@ -131,16 +131,15 @@ func (s *Store) eventsOfPieces(
 	return found, nil
 }
 
-// EraseEvents deletes the events of somebody at some moments, in microseconds since 1970, takes them out of the counts, and has their
+// EraseEvents deletes the events of somebody at some moments, which are in order, in microseconds since 1970, takes them out of the counts, and has their
 // days built anew, in one transaction. It returns how many there were.
 func (s *Store) EraseEvents(ctx context.Context, x *Erasure, moments []int64) (deleted int64, err error) {
 	var days []int32
 	for _, at := range moments {
-		if day := DayAt(time.UnixMicro(at)); !slices.Contains(days, day) {
+		if day, n := DayAt(time.UnixMicro(at)), len(days); n == 0 || days[n-1] != day {
 			days = append(days, day)
 		}
 	}
-	slices.Sort(days)
 	err = s.work(ctx, x.ProjectID, pgx.ReadCommitted, func(w *Work) error {
 		// Also where there is nothing to delete: what has told of the moments was wrong then.
 		if err := w.MarkDirty(ctx, days); err != nil {

@@ -94,9 +94,9 @@ func (e *Eraser) find(ctx context.Context, project uuid.UUID, named string) (pie
 
 // begin stores whom to erase, unless he is being erased already.
 func (e *Eraser) begin(ctx context.Context, project uuid.UUID, pieces []behaviour.Piece) (x behaviour.Erasure, err error) {
-	id, err := uuid.NewV7()
+	requested, err := e.requested(project, pieces)
 	if err != nil {
-		return x, fmt.Errorf("make an id: %w", err)
+		return x, err
 	}
 	err = e.store.Work(ctx, project, func(w *behaviour.Work) error {
 		under, err := w.Erasures(ctx)
@@ -108,13 +108,22 @@ func (e *Eraser) begin(ctx context.Context, project uuid.UUID, pieces []behaviou
 				return nil
 			}
 		}
-		x = behaviour.Erasure{ProjectID: project, ID: id, RequestedAt: e.o.Now().UTC().Truncate(time.Microsecond), Pieces: pieces}
+		x = requested
 		if err := w.BeginErasure(ctx, &x); err != nil {
 			return err
 		}
 		return e.record(ctx, w, &x)
 	})
 	return x, err
+}
+
+// requested is an erasure that is asked for now.
+func (e *Eraser) requested(project uuid.UUID, pieces []behaviour.Piece) (behaviour.Erasure, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return behaviour.Erasure{}, fmt.Errorf("make an id: %w", err)
+	}
+	return behaviour.Erasure{ProjectID: project, ID: id, RequestedAt: e.o.Now().UTC().Truncate(time.Microsecond), Pieces: pieces}, nil
 }
 
 // record says in the audit log that somebody is erased, and not who: it is kept for ever.
@@ -140,9 +149,8 @@ func (e *Eraser) eraseUnseen(
 	if err != nil {
 		return x, false, err
 	}
-	x = behaviour.Erasure{ProjectID: project, RequestedAt: e.o.Now().UTC().Truncate(time.Microsecond)}
-	if x.ID, err = uuid.NewV7(); err != nil {
-		return x, false, fmt.Errorf("make an id: %w", err)
+	if x, err = e.requested(project, nil); err != nil {
+		return x, false, err
 	}
 	err = e.store.Work(ctx, project, func(w *behaviour.Work) error {
 		for _, k := range keys {
@@ -177,27 +185,19 @@ func (e *Eraser) also(ctx context.Context, project uuid.UUID, keys []behaviour.P
 
 // Round goes on with everybody who is being erased. It goes on with the next when one fails, and returns all errors.
 func (e *Eraser) Round(ctx context.Context) error {
-	var errs []error
-	var project uuid.UUID
-	for {
-		found, ok, err := e.store.NextErasing(ctx, project)
-		if err != nil || !ok {
-			return errors.Join(append(errs, err)...)
-		}
-		project = found
+	return behaviour.EachProject(ctx, e.store.NextErasing, func(ctx context.Context, project uuid.UUID) error {
 		under, err := e.store.Erasures(ctx, project)
-		if err != nil {
-			errs = append(errs, err)
-		}
+		errs := []error{err}
 		for i := range under {
 			if _, err := e.run(ctx, &under[i], math.MaxInt); err != nil {
 				errs = append(errs, fmt.Errorf("erase %s of project %s: %w", under[i].ID, project, err))
 			}
 			if ctx.Err() != nil {
-				return ctx.Err()
+				break
 			}
 		}
-	}
+		return errors.Join(errs...)
+	})
 }
 
 // rounds is how often one call looks whether more was sent of somebody while he was erased. Who never stops is not erased in one.

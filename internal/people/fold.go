@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,24 +30,17 @@ const foldOperations = 5_000
 
 // Round applies the operations of every project. It goes on with the next project when one fails, and returns all errors.
 func (f *Folder) Round(ctx context.Context) error {
-	var errs []error
-	var project uuid.UUID
-	for {
-		found, ok, err := f.store.NextPending(ctx, project)
-		if err != nil || !ok {
-			return errors.Join(append(errs, err)...)
+	return behaviour.EachProject(ctx, f.store.NextPending, func(ctx context.Context, project uuid.UUID) error {
+		for {
+			more, err := f.Fold(ctx, project)
+			if err != nil {
+				return fmt.Errorf("profiles of project %s: %w", project, err)
+			}
+			if !more {
+				return nil
+			}
 		}
-		project = found
-		for more := true; more && err == nil; {
-			more, err = f.Fold(ctx, project)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("profiles of project %s: %w", project, err))
-		}
-	}
+	})
 }
 
 // Fold applies the next operations of a project, and says whether there may be more.

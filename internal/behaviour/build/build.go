@@ -119,26 +119,17 @@ func (b *Builder) Round(ctx context.Context) error {
 	return errors.Join(surveyed, b.each(ctx, b.store.NextWaiting, b.visit))
 }
 
-// each does something for one project after the other.
+// each does something with the parts of one project after the other.
 func (b *Builder) each(
 	ctx context.Context, next func(context.Context, uuid.UUID) (uuid.UUID, bool, error),
 	do func(context.Context, uuid.UUID) error,
 ) error {
-	var errs []error
-	var project uuid.UUID
-	for {
-		found, ok, err := next(ctx, project)
-		if err != nil || !ok {
-			return errors.Join(append(errs, err)...)
-		}
-		project = found
+	return behaviour.EachProject(ctx, next, func(ctx context.Context, project uuid.UUID) error {
 		if err := do(ctx, project); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			errs = append(errs, fmt.Errorf("parts of project %s: %w", project, err))
+			return fmt.Errorf("parts of project %s: %w", project, err)
 		}
-	}
+		return nil
+	})
 }
 
 // visit brings the parts of a project up to date if there is enough to do.

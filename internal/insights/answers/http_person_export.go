@@ -36,7 +36,7 @@ func (a *API) ExportPerson(ctx context.Context, request api.ExportPersonRequestO
 func (a *API) WritePerson(ctx context.Context, project uuid.UUID, named string, w io.Writer) error {
 	h := a.history(named)
 	return h.read(ctx, a.s, project, func(v *behaviour.View, rows *visits) error {
-		return h.export(ctx, v, rows, project, json.NewEncoder(w))
+		return h.export(ctx, v, rows, json.NewEncoder(w))
 	})
 }
 
@@ -48,7 +48,7 @@ type line struct {
 }
 
 // export writes what is known of him. It scans before it writes: when a part is damaged it is called again.
-func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, project uuid.UUID, to *json.Encoder) error {
+func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, to *json.Encoder) error {
 	about, err := h.about(ctx, v, rows)
 	if err != nil {
 		return err
@@ -76,7 +76,6 @@ func (h *history) export(ctx context.Context, v *behaviour.View, rows *visits, p
 			return err
 		}
 		for i := range found {
-			found[i].ProjectID = project
 			event := stored.APIEvent(&found[i])
 			if err := to.Encode(line{Event: &event}); err != nil {
 				return err
