@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,30 +173,13 @@ func (c *crowd) eraser(pool *pgxpool.Pool) *people.Eraser {
 	return people.NewEraser(store, people.EraseOptions{Now: time.Now, Rebuild: build.New(store, build.Options{Share: 1}).Rebuild})
 }
 
-// cut ends a context after so many statements, as the end of a process does.
-type cut struct {
-	left   atomic.Int64
-	cancel context.CancelFunc
-}
-
-func (k *cut) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	if k.left.Add(-1) == 0 {
-		k.cancel()
-	}
-	return ctx
-}
-
-func (k *cut) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // eraseCut begins to erase somebody and is cut off somewhere, perhaps behind the end.
 func (c *crowd) eraseCut(named string) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
-	k := &cut{cancel: cancel}
-	k.left.Store(int64(12 + c.random.IntN(90)))
 	config := c.pool.Config()
-	config.ConnConfig.Tracer = k
+	config.ConnConfig.Tracer = nimbustest.NewCut(12+c.random.IntN(90), cancel)
 	pool, err := pgxpool.NewWithConfig(c.t.Context(), config)
 	c.check(err)
 	defer pool.Close()

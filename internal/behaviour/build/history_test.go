@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,30 +299,15 @@ func (h *history) prune() {
 	))
 }
 
-// killer ends a builder after so many statements, by ending its context, as the loss of its connection does.
-type killer struct {
-	left   atomic.Int64
-	cancel context.CancelFunc
-}
-
-func (k *killer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	if k.left.Add(-1) == 0 {
-		k.cancel()
-	}
-	return ctx
-}
-
-func (k *killer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // build lets the builder work, and stops it somewhere.
 func (h *history) build() {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	defer cancel()
-	k := &killer{cancel: cancel}
-	k.left.Store(int64(1 + h.random.IntN(60)))
+	statements := 1 + h.random.IntN(60)
 	if h.random.IntN(2) == 0 {
-		k.left.Store(1 << 40)
+		statements = math.MaxInt
 	}
+	k := nimbustest.NewCut(statements, cancel)
 	pool, err := postgres.Open(
 		h.t.Context(), h.pool.Config().ConnString(), 1, func(cfg *pgxpool.Config) { cfg.ConnConfig.Tracer = k },
 	)
