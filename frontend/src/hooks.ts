@@ -3,7 +3,7 @@ import type { CatalogueValue, PersonRow, Project, Role, SavedInsightList } from 
 import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listCohortsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions, queryPeopleOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { queryClient, session } from './api';
 import { m } from './messages';
 import { useGoing } from './saved/removal';
@@ -124,8 +124,8 @@ function propsOf(people: readonly PersonRow[]): KnownProp[] {
   return [...found].map(([name, { filled, values }]) => ({ name, filled, values: [...values].slice(0, 100) })).sort((a, b) => b.filled - a.filled || (a.name < b.name ? -1 : 1));
 }
 
-/** How long a value must stay, in milliseconds, before it is asked about; changes that follow each other faster are one step back. */
-export const settling = 300;
+/** How long a value must stay, in milliseconds, before it is asked about. */
+const settling = 300;
 
 /** A value that stands still for a moment: what is asked while somebody types is asked once. */
 export function useSettled<T>(value: T, ms = settling): T {
@@ -135,6 +135,16 @@ export function useSettled<T>(value: T, ms = settling): T {
     return () => clearTimeout(timer);
   }, [value, ms]);
   return settled;
+}
+
+/** Says of each change of the address whether it replaces the one before: those that follow each other before a number does are one step back. */
+export function useSteps(): () => boolean {
+  const last = useRef(0);
+  return () => {
+    const before = last.current;
+    last.current = Date.now();
+    return last.current - before < settling;
+  };
 }
 
 /**

@@ -4,6 +4,7 @@ import { parseFilter } from '../query/filter';
 import { parseRange, type Range } from '../query/range';
 import { parseExplore, type ExploreState } from '../query/search';
 import { isZone, zonePref } from '../prefs';
+import { clean, isObject, text, whole, type Fields } from '../lib/read';
 
 export const kinds = ['trends', 'funnel', 'retention', 'lifecycle', 'stickiness', 'paths', 'sessions'] as const;
 export type Kind = (typeof kinds)[number];
@@ -79,19 +80,9 @@ export type InsightState = TrendsState | BehaviourState;
 
 export const usual = { window: 604_800, pathWindow: 2_592_000, top: 5, depth: 5 };
 
-type Fields = Record<string, unknown>;
-const isObject = (x: unknown): x is Fields => typeof x === 'object' && x !== null && !Array.isArray(x);
-const text = (x: unknown, most = 200) => (typeof x === 'string' && x !== '' && x.length <= most ? x : undefined);
-/** A whole number of a span; the usual one is left out. */
-const whole = (x: unknown, least: number, most: number, usually?: number) => (Number.isInteger(x) && (x as number) >= least && (x as number) <= most && x !== usually ? (x as number) : undefined);
 const one = <T extends string>(values: readonly T[], x: unknown) => values.find((v) => v === x);
 const list = <T>(x: unknown, read: (item: unknown) => T | undefined, most: number): T[] => (Array.isArray(x) ? x.slice(0, most).map(read).filter((item) => item !== undefined) : []);
 const some = <T>(items: T[]) => (items.length > 0 ? items : undefined);
-/** Without what is undefined. */
-function clean<T extends object>(state: T): T {
-  return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as T;
-}
-
 function parseStep(x: unknown): Step {
   return isObject(x) ? clean({ event: text(x['event']), filter: parseFilter(x['filter']) }) as Step : {};
 }

@@ -15,6 +15,9 @@ export function downloadCsv(name: string, rows: Parameters<typeof csv>[0]) {
   download(name, new Blob([csvMarkPref.get() === 'on' ? '\ufeff' : '', csv(rows)], { type: 'text/csv;charset=utf-8' }));
 }
 
+/** A value of an event or a person as a cell: what is no text and no number as JSON. */
+export const cellOf = (value: unknown): string | number | null => (value === undefined || value === null ? null : typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value));
+
 /** CSV by RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text. */
 export function csv(rows: readonly (readonly (string | number | null)[])[]): string {
   const cell = (value: string | number | null) => {

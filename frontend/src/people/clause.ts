@@ -1,5 +1,6 @@
 /** Who is meant: the tree of a cohort while it is made. Its parts in the address, whether it can be asked, and its words. */
 import type { ClauseDid, ClauseFirst, ClauseSequence, CohortClause, MetricsFilter, Step, Times, Within } from '@nimbus-analytics/sdk';
+import { instant, isObject, text, whole, type Fields } from '../lib/read';
 import { parseFilter } from '../query/filter';
 
 /** A clause, of which a part may still be missing: the conditions of a profile, the cohort. */
@@ -14,11 +15,6 @@ export type Leaf = Exclude<Draft, Group | { op: 'not' }>;
 // As many as the server takes.
 const most = { depth: 8, clauses: 50, ofGroup: 20, days: 3660, times: 1_000_000, window: 31_622_400 };
 
-type Fields = Record<string, unknown>;
-const isObject = (x: unknown): x is Fields => typeof x === 'object' && x !== null && !Array.isArray(x);
-const text = (x: unknown, longest = 200) => (typeof x === 'string' && x !== '' && x.length <= longest ? x : undefined);
-const whole = (x: unknown, least: number, largest: number) => (Number.isInteger(x) && (x as number) >= least && (x as number) <= largest ? (x as number) : undefined);
-const instant = (x: unknown) => (typeof x === 'string' && !Number.isNaN(Date.parse(x)) ? x : undefined);
 /** Without what is undefined; undefined when nothing is left. */
 function some<T extends object>(of: T): T | undefined {
   const kept = Object.entries(of).filter(([, v]) => v !== undefined);

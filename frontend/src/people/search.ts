@@ -1,4 +1,5 @@
 /** The state of the pages of people and cohorts in their addresses. Invalid parts are dropped, never an error. */
+import { clean, instant, typed, type Fields } from '../lib/read';
 import { parseClause, type Draft } from './clause';
 
 export interface PeopleState {
@@ -19,18 +20,13 @@ export interface CohortState {
   kind?: 'fixed';
 }
 
-type Fields = Record<string, unknown>;
-/** A number in an address is what somebody typed as digits. */
-const text = (x: unknown, most: number) => (typeof x === 'string' && x.trim() !== '' && x.length <= most ? x : typeof x === 'number' ? String(x) : undefined);
-function clean<T extends object>(state: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as T;
-}
+const said = (x: unknown) => typed(typeof x === 'string' && x.trim() === '' ? undefined : x, 200);
 
 export function parsePeople(s: Fields): PeopleState {
-  const columns = Array.isArray(s['columns']) ? [...new Set(s['columns'].filter((x): x is string => text(x, 200) !== undefined && typeof x === 'string'))].slice(0, 20) : undefined;
-  return clean<PeopleState>({ q: text(s['q'], 200), where: parseClause(s['where']), columns });
+  const columns = Array.isArray(s['columns']) ? [...new Set(s['columns'].filter((x): x is string => typeof x === 'string' && said(x) !== undefined))].slice(0, 20) : undefined;
+  return clean<PeopleState>({ q: said(s['q']), where: parseClause(s['where']), columns });
 }
 
-export const parsePerson = (s: Fields): PersonState => clean<PersonState>({ at: typeof s['at'] === 'string' && !Number.isNaN(Date.parse(s['at'])) ? s['at'] : undefined });
+export const parsePerson = (s: Fields): PersonState => clean<PersonState>({ at: instant(s['at']) });
 
 export const parseCohort = (s: Fields): CohortState => clean<CohortState>({ where: parseClause(s['where']), kind: s['kind'] === 'fixed' ? 'fixed' : undefined });

@@ -3,6 +3,7 @@ import { Measure, type Bucket, type MetricsFilter } from '@nimbus-analytics/sdk'
 import { isZone, zonePref } from '../prefs';
 import { parseFilter } from './filter';
 import { buckets, parseRange, type Range } from './range';
+import { clean, text } from '../lib/read';
 
 export const charts = ['line', 'area', 'bar', 'table', 'number'] as const;
 export type Chart = (typeof charts)[number];
@@ -32,10 +33,8 @@ export interface ExploreState extends Range {
 export const usualTop = 10;
 const isTop = (x: unknown): x is number => Number.isInteger(x) && (x as number) >= 1 && (x as number) <= 100;
 
-const text = (x: unknown) => (typeof x === 'string' && x !== '' && x.length <= 200 ? x : undefined);
-
 export function parseExplore(s: Record<string, unknown>): ExploreState {
-  const names = (Array.isArray(s['names']) ? s['names'] : []).map(text).filter((x) => x !== undefined);
+  const names = (Array.isArray(s['names']) ? s['names'] : []).map((x) => text(x)).filter((x) => x !== undefined);
   const by = text(s['by']);
   return clean({
     ...parseRange(s, '30d'),
@@ -70,8 +69,4 @@ export const unzoomed = (s: ExploreState) => ({ range: undefined, from: undefine
 function oneOf<T extends string>(values: readonly T[], x: unknown, usual?: T): T | undefined {
   const found = values.find((v) => v === x);
   return found === usual ? undefined : found;
-}
-
-function clean<T extends object>(state: T): T {
-  return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as T;
 }

@@ -4,9 +4,9 @@ import { getCohortOptions, updateCohortMutation } from '@nimbus-analytics/sdk/re
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { IconArrowBackUp, IconArrowLeft, IconChartLine, IconPencil, IconTrash, IconUserCheck } from '@tabler/icons-react';
-import { useRef, useState, type ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { idempotencyKey } from '../../api';
-import { refreshCohorts, settling, useCan, useProject, useTitle } from '../../hooks';
+import { refreshCohorts, useCan, useProject, useSteps, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { complete, isSame, parseClause, type Draft } from '../../people/clause';
 import { ClauseEditor } from '../../people/ClauseEditor';
@@ -30,12 +30,9 @@ function Back({ projectId }: { projectId: string }) {
 /** Changes the address; changes that follow each other at once are one step back. */
 function useChange() {
   const navigate = useNavigate();
-  const last = useRef(0);
-  return (change: { [K in keyof CohortState]?: CohortState[K] | undefined }) => {
-    const now = Date.now();
-    void navigate({ to: '.', search: ((s: CohortState) => ({ ...s, ...change })) as never, replace: now - last.current < settling, resetScroll: false });
-    last.current = now;
-  };
+  const replaces = useSteps();
+  return (change: { [K in keyof CohortState]?: CohortState[K] | undefined }) =>
+    void navigate({ to: '.', search: ((s: CohortState) => ({ ...s, ...change })) as never, replace: replaces(), resetScroll: false });
 }
 
 export function NewCohortPage() {

@@ -1,5 +1,6 @@
 /** The events of a list as a file. */
 import { listEvents, type StoredEvent } from '@nimbus-analytics/sdk';
+import { cellOf } from '../../lib/download';
 import type { queryOf } from './query';
 
 /** The most events of one file: it is made in the page. */
@@ -21,9 +22,8 @@ export async function eventsOf(query: ReturnType<typeof queryOf>): Promise<{ eve
 /** A row for each event, and a column for each property that one of them has. */
 export function rowsOf(events: readonly StoredEvent[]): (string | number | null)[][] {
   const names = [...new Set(events.flatMap((e) => Object.keys(e.props)))].sort();
-  const cell = (value: unknown) => (value === undefined || value === null ? null : typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value));
   return [
     ['ts', 'name', 'user_id', 'anonymous_id', 'id', 'received_at', ...names.map((name) => `props.${name}`)],
-    ...events.map((e) => [e.ts, e.name, e.user_id ?? null, e.anonymous_id ?? null, e.id, e.received_at, ...names.map((name) => cell(e.props[name]))]),
+    ...events.map((e) => [e.ts, e.name, e.user_id ?? null, e.anonymous_id ?? null, e.id, e.received_at, ...names.map((name) => cellOf(e.props[name]))]),
   ];
 }

@@ -3,10 +3,10 @@ import type { PersonRow } from '@nimbus-analytics/sdk';
 import { useMutation } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconDownload, IconSearch, IconUserOff, IconUsers, IconUsersPlus } from '@tabler/icons-react';
-import { useEffect, useEffectEvent, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 import { ago, date, dateTime, number } from '../../format';
-import { settling, useCan, useProfileProps, useProject, useSettled, useTitle, type KnownProp } from '../../hooks';
-import { downloadCsv } from '../../lib/download';
+import { useCan, useProfileProps, useProject, useSettled, useSteps, useTitle, type KnownProp } from '../../hooks';
+import { cellOf, downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { everyone, usePeople, type Sought } from '../../people/ask';
 import { complete } from '../../people/clause';
@@ -91,12 +91,9 @@ export function PeoplePage() {
 /** Changes the address. What is typed letter by letter, or by a number's arrows, is one step back. */
 function useChange() {
   const navigate = useNavigate({ from: '/projects/$projectId/people' });
-  const last = useRef(0);
-  return (change: { [K in keyof PeopleState]?: PeopleState[K] | undefined }, typed = false) => {
-    const now = Date.now();
-    void navigate({ search: (s) => ({ ...s, ...change }), replace: typed || now - last.current < settling, resetScroll: false });
-    last.current = now;
-  };
+  const replaces = useSteps();
+  return (change: { [K in keyof PeopleState]?: PeopleState[K] | undefined }, typed = false) =>
+    void navigate({ search: (s) => ({ ...s, ...change }), replace: replaces() || typed, resetScroll: false });
 }
 
 function Search({ q, onChange }: { q: string | undefined; onChange: (q: string | undefined) => void }) {
@@ -184,15 +181,13 @@ function Name({ row: { person, props }, projectId }: { row: PersonRow; projectId
   );
 }
 
-const cell = (value: unknown) => (value === undefined || value === null ? null : typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value));
-
 /** The columns of ids come first, so that a cohort takes the file. */
 function rowsOf(people: readonly PersonRow[], columns: readonly string[]): (string | number | null)[][] {
   return [
     ['user_id', 'anonymous_id', 'name', 'email', 'events', 'first_seen', 'last_seen', ...columns.map((name) => `props.${name}`)],
     ...people.map(({ person, props, events, first_seen, last_seen }) => [
       isVisitor(person) ? null : person, isVisitor(person) ? anonymousOf(person) : null, nameOf(props) ?? null, emailOf(props) ?? null,
-      events, first_seen ?? null, last_seen ?? null, ...columns.map((name) => cell(props[name])),
+      events, first_seen ?? null, last_seen ?? null, ...columns.map((name) => cellOf(props[name])),
     ]),
   ];
 }
