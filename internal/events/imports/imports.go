@@ -320,8 +320,8 @@ func newTracker(o *Options, l *lane) (*nimbus.Tracker, error) {
 	return nimbus.New(nimbus.Config{URL: o.URL, ProjectID: o.ProjectID, KeyID: o.KeyID, Secret: o.Secret, WriteKey: o.WriteKey,
 		FlushEvents: 10_000, FlushBytes: 8 << 20, FlushInterval: time.Minute, // a chunk goes when all of it is there
 		CompressAbove: compressAbove(o.URL), QueueEvents: 1_000_000, QueueBytes: 256 << 20, WhenFull: nimbus.Block, HTTPClient: o.HTTPClient, Logger: l.logger(o.Logger),
-		OnDrop:          func(e nimbus.Event, why error) { l.dropped(e.IdempotencyKey, why) },
-		OnDropOperation: func(op nimbus.Operation, why error) { l.dropped(op.IdempotencyKey, why) }})
+		OnDrop:          func(e nimbus.Event, why error) { l.dropped(sending{e.IdempotencyKey, false}, why) },
+		OnDropOperation: func(op nimbus.Operation, why error) { l.dropped(sending{op.IdempotencyKey, true}, why) }})
 }
 
 // compressAbove is negative, for never, where the server is on this machine: both sides would work for nothing.

@@ -206,6 +206,19 @@ func TestEachFormatIsMappedAsItsSDKAndASecondRunStoresNothing(t *testing.T) {
 	}
 }
 
+// An event and what it says of the person have one key. Each is counted as what it is when the server refuses both.
+func TestWhatTheServerRefusesIsTakenOutOfItsOwnCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "events.json", []byte(
+		`{"event_type":"Far ahead","event_time":"3000-01-01 00:00:00","user_id":"u1","$insert_id":"far-1","user_properties":{"plan":"pro"}}
+{"event_type":"Watched","event_time":"2024-03-01 10:00:00","user_id":"u1","$insert_id":"now-1","user_properties":{"plan":"free"}}
+`))
+	r, err := run(t, w.options("amplitude"), w.file)
+	if err != nil || r.Records != 2 || r.Events != 1 || r.Operations != 1 || r.RefusedRecords() != 1 {
+		t.Errorf("%d lines, %d events, %d operations, %d refused: %v; want 2, 1, 1, 1", r.Records, r.Events, r.Operations, r.RefusedRecords(), err)
+	}
+}
+
 func TestWhatTheSDKSentIsTheSameEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "segment.ndjson", fixture(t, "segment.ndjson"))

@@ -29,8 +29,14 @@ type lane struct {
 }
 
 type drop struct {
-	key string
+	of  sending
 	why error
+}
+
+// sending is an event or an operation that the tracker took, by its key.
+type sending struct {
+	key         string
+	isOperation bool
 }
 
 func newLane(o *Options, archive compat.Archive) (*lane, error) {
@@ -49,10 +55,10 @@ func (b belowError) Enabled(ctx context.Context, level slog.Level) bool {
 	return level < slog.LevelError && b.Handler.Enabled(ctx, level)
 }
 
-func (l *lane) dropped(key string, why error) {
+func (l *lane) dropped(of sending, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drops = append(l.drops, drop{key, why})
+	l.drops = append(l.drops, drop{of, why})
 }
 
 // send sends a chunk, and returns when the server has answered for all of it. Records that are refused stand in it then.
@@ -73,29 +79,26 @@ func (l *lane) send(ctx context.Context, c *chunk) error {
 		if !errors.As(d.why, &refused) {
 			return d.why // not for what it is: a key that does not work, a server that is no Nimbus
 		}
-		k := slices.IndexFunc(sent, func(s sending) bool { return s.key == d.key })
-		s := &sent[k]
-		if s.isOperation {
+		if d.of.isOperation {
 			c.operations--
 		} else {
 			c.events--
 		}
-		c.refuse(s.record, reasonOf(refused), refused.Error())
+		c.refuse(sent[d.of], reasonOf(refused), refused.Error())
 	}
 	slices.SortStableFunc(c.refused, func(a, b refusal) int { return a.record.line - b.record.line })
 	c.duplicates = int(l.tracker.Stats().Duplicates - before.Duplicates)
 	return nil
 }
 
-// sending is an event or an operation that the tracker took.
-type sending struct {
-	key         string
-	record      *record
-	isOperation bool
-}
-
-// enqueue maps the records and gives them to the tracker.
-func (l *lane) enqueue(ctx context.Context, c *chunk) (sent []sending) {
+// enqueue maps the records and gives them to the tracker. It returns the first record of everything that was sent.
+func (l *lane) enqueue(ctx context.Context, c *chunk) (sent map[sending]*record) {
+	sent = make(map[sending]*record, len(c.records))
+	send := func(key string, isOperation bool, rec *record) {
+		if s := (sending{key, isOperation}); sent[s] == nil {
+			sent[s] = rec
+		}
+	}
 	var operations []operation
 	for k := range c.records {
 		rec := &c.records[k]
@@ -131,7 +134,7 @@ func (l *lane) enqueue(ctx context.Context, c *chunk) (sent []sending) {
 			continue
 		}
 		c.events++
-		sent = append(sent, sending{key, rec, false})
+		send(key, false, rec)
 	}
 	for _, op := range needed(operations) {
 		if err := l.tracker.Change(ctx, nimbus.Operation{Op: nimbus.Op(op.Op), UserID: op.UserID, AnonymousID: op.AnonymousID,
@@ -140,7 +143,7 @@ func (l *lane) enqueue(ctx context.Context, c *chunk) (sent []sending) {
 			continue
 		}
 		c.operations++
-		sent = append(sent, sending{op.IdempotencyKey, op.record, true})
+		send(op.IdempotencyKey, true, op.record)
 	}
 	return sent
 }
