@@ -151,12 +151,16 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 	if h.topicCount.Load() == 0 {
 		return
 	}
-	h.mu.RLock()
-	t := h.topics[project]
-	h.mu.RUnlock()
-	if t != nil {
+	if t := h.known(project); t != nil {
 		t.publish(events)
 	}
+}
+
+// known is the topic of a project; nil when there is none on this node.
+func (h *Hub) known(project uuid.UUID) *topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.topics[project]
 }
 
 // Forget drops the events of a project that are kept for streams that resume or are behind, on every node: somebody's are to be gone.
@@ -167,10 +171,7 @@ func (h *Hub) Forget(project uuid.UUID) {
 }
 
 func (h *Hub) forget(project uuid.UUID) {
-	h.mu.RLock()
-	t := h.topics[project]
-	h.mu.RUnlock()
-	if t != nil {
+	if t := h.known(project); t != nil {
 		t.forget()
 	}
 }
