@@ -165,7 +165,7 @@ func BenchmarkFunnel(b *testing.B) {
 	}{
 		{"usual", func(*funnel.Question) {}},
 		{"breakdown", func(q *funnel.Question) {
-			q.Breakdown = &funnel.Breakdown{Column: 0, Top: 10, Compare: querytest.ByCode}
+			q.Breakdown = &funnel.Breakdown{Breakdown: query.Breakdown{Column: 0, Top: 10, Compare: querytest.ByCode}}
 		}},
 		{"series", func(q *funnel.Question) { q.Bounds = calendar.Bounds(in) }},
 		{"totals", func(q *funnel.Question) { q.Count = funnel.Totals }},

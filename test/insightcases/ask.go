@@ -74,7 +74,7 @@ func (s *Source) Funnel() funnel.Question {
 		f.Hold = append(f.Hold, s.Prop(prop))
 	}
 	if b := q.Breakdown; b != nil {
-		f.Breakdown = &funnel.Breakdown{Column: s.Prop(b.Prop), Top: b.top(), Compare: s.Compare, Step: b.Step - 1}
+		f.Breakdown = &funnel.Breakdown{Breakdown: query.Breakdown{Column: s.Prop(b.Prop), Top: b.top(), Compare: s.Compare}, Step: b.Step - 1}
 		f.Breakdown.Attribution = map[string]funnel.Attribution{
 			"": funnel.FirstValue, "first": funnel.FirstValue, "last": funnel.LastValue, "step": funnel.StepValue,
 		}[b.Attribution]
@@ -103,7 +103,7 @@ func (s *Source) Retention() retention.Question {
 		r.Interval = retention.Rolling
 	}
 	if b := q.Breakdown; b != nil {
-		r.Breakdown = &retention.Breakdown{Column: s.Prop(b.Prop), Top: b.top(), Compare: s.Compare}
+		r.Breakdown = &query.Breakdown{Column: s.Prop(b.Prop), Top: b.top(), Compare: s.Compare}
 	}
 	r.Cut(q.calendar(), q.within())
 	return r

@@ -118,6 +118,11 @@ type grouping struct {
 	cohorts []string
 }
 
+// breakdown is that of a property, with so many groups; 10 when nothing is said.
+func (g *grouping) breakdown(top *int32) *query.Breakdown {
+	return &query.Breakdown{Column: g.column, Top: int(or(top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
+}
+
 // by reads by what an answer is broken down: a property of events or of profiles, or cohorts.
 func (r *resolver) by(prop, profile *string, cohorts *api.CohortRefs) (g grouping) {
 	switch {

@@ -14,10 +14,8 @@ import (
 // profile has. Funnels, retention, sessions and trends have groups of their own, to which a profile's property is one more value of an
 // event; this is for the questions that have none.
 type division struct {
+	*query.Breakdown
 	values *scan.Dictionary
-	column int
-	label  string
-	top    int
 	in     query.Range // the largest groups have the most people who did something in it
 
 	only  *uint32 // the group whose people are asked for; nil: all
@@ -31,7 +29,7 @@ func (r *resolver) division(b *api.PeopleBreakdown, in query.Range) (cohorts []s
 	}
 	g := r.by(nil, b.Profile, b.Cohorts)
 	if g.profile {
-		r.divided = &division{values: g.values, column: g.column, label: g.label, top: int(or(b.Top, 10)), in: in}
+		r.divided = &division{Breakdown: g.breakdown(b.Top), values: g.values, in: in}
 	}
 	return g.cohorts
 }
@@ -41,7 +39,7 @@ func (r *resolver) lines() int {
 	if r.divided == nil {
 		return 1
 	}
-	return r.divided.top + 2
+	return r.divided.Top + 2
 }
 
 // words says whom the question considers, and its groups, behind a definition.
@@ -57,7 +55,7 @@ func (d *division) words() string {
 	if d == nil {
 		return ""
 	}
-	return " The groups are by " + d.label + " of people's profiles, those with the most people who did something in the range; the rest is counted together."
+	return " The groups are by " + d.Label + " of people's profiles, those with the most people who did something in the range; the rest is counted together."
 }
 
 // asked reads which group is asked about.
@@ -86,7 +84,7 @@ func (d *division) asked(r *resolver, at *api.Coordinate) *division {
 }
 
 // group is the code of the group that a person is in.
-func (d *division) group(p *behaviour.Person) uint32 { return p.Rows[0].Values[d.column] }
+func (d *division) group(p *behaviour.Person) uint32 { return p.Rows[0].Values[d.Column] }
 
 // census counts the people of each group who did something in the range.
 type census struct {
@@ -117,7 +115,7 @@ func (c *census) Merge(other *census) {
 
 // shown are the groups that an answer shows, the largest first, and the others.
 func (c *census) shown() (shown, others []query.Group) {
-	return query.Top(c.n, func(n int) int { return n }, c.d.top, compareValues(c.d.values))
+	return query.Top(c.n, func(n int) int { return n }, c.d.Top, c.d.Compare)
 }
 
 // manyValues is for how many values each has an operator while people are counted. With more, those that are shown are found by a

@@ -129,7 +129,7 @@ func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) (*funn
 	}
 	f.values = g.values
 	attribution := value(v.Attribution)
-	b := &funnel.Breakdown{Column: g.column, Top: int(or(v.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
+	b := &funnel.Breakdown{Breakdown: *g.breakdown(v.Top)}
 	if g.profile {
 		if attribution != "" && attribution != api.AttributionFirst {
 			f.refuse("breakdown/attribution", "conflict", "is only allowed with prop: a person has one value at all steps")

@@ -34,7 +34,7 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 		g := r.by(b.Prop, b.Profile, b.Cohorts)
 		if groups = g.cohorts; g.by {
 			t.values = g.values
-			q.Breakdown = &retention.Breakdown{Column: g.column, Top: int(or(b.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
+			q.Breakdown = g.breakdown(b.Top)
 		}
 	}
 	r.audience(a, &t.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)

@@ -34,7 +34,7 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 		g := r.by(b.Prop, b.Profile, b.Cohorts)
 		if groups = g.cohorts; g.by {
 			s.values = g.values
-			s.question.Breakdown = &sessions.Breakdown{Column: g.column, Top: int(or(b.Top, 10)), Compare: compareValues(g.values), Label: g.label, Profile: g.profile}
+			s.question.Breakdown = g.breakdown(b.Top)
 		}
 	}
 	r.audience(a, &s.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)

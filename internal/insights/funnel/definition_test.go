@@ -23,13 +23,13 @@ func TestDefinitionSaysWhatIsCounted(t *testing.T) {
 			"Attempts to do Sign up, Purchase and Refund in any order, within 90 minutes of the first of them; " +
 				"each attempt counts, and one that is begun again before it ended is the same."},
 		{Question{Steps: []Step{steps[0], steps[2]}, Window: query.Day, Count: Totals, Choice: First, Hold: []int{0, 1}, HoldLabels: []string{"cart", "currency"},
-			Exclude: []Exclusion{{Label: "Log out", From: 0, To: 1}}, Breakdown: &Breakdown{Label: "plan", Attribution: LastValue}},
+			Exclude: []Exclusion{{Label: "Log out", From: 0, To: 1}}, Breakdown: &Breakdown{Breakdown: query.Breakdown{Label: "plan"}, Attribution: LastValue}},
 			"Attempts to do Sign up, then Purchase, within 1 day of the first step, whatever else was done in between, " +
 				"with the same cart and currency at every step, up to the first Log out between Sign up and Purchase; " +
 				"each attempt counts, and the next begins after it ended, split by plan at the last step that has it."},
-		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Label: "plan", Attribution: StepValue}},
+		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Breakdown: query.Breakdown{Label: "plan"}, Attribution: StepValue}},
 			"People who did Sign up; each person counts once, by the attempt that came furthest, split by plan at Sign up."},
-		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Label: "plan", Profile: true}},
+		{Question{Steps: []Step{steps[0]}, Breakdown: &Breakdown{Breakdown: query.Breakdown{Label: "plan", Profile: true}}},
 			"People who did Sign up; each person counts once, by the attempt that came furthest, split by plan of the person's profile."},
 	} {
 		if got := Definition(&c.q); got != c.want {

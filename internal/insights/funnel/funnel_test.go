@@ -239,7 +239,7 @@ func TestNumbersOfAFunnelBelongTogether(t *testing.T) {
 	r := newRandom(t, 3)
 	for round := range rounds / 30 {
 		q := r.question()
-		q.Breakdown = &Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode, Attribution: Attribution(r.IntN(2))}
+		q.Breakdown = &Breakdown{Breakdown: query.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}, Attribution: Attribution(r.IntN(2))}
 		if q.Order != Any && r.oneIn(3) {
 			q.Breakdown.Attribution, q.Breakdown.Step = StepValue, r.IntN(len(q.Steps))
 		}

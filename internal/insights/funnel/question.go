@@ -3,7 +3,6 @@ package funnel
 import (
 	"math"
 
-	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
@@ -72,13 +71,9 @@ type Exclusion struct {
 
 // Breakdown puts each attempt into one group.
 type Breakdown struct {
-	Column      int
+	query.Breakdown
 	Attribution Attribution
 	Step        int // of StepValue
-	Top         int
-	Compare     behaviour.Compare
-	Label       string
-	Profile     bool // the values are those of a property of people's profiles
 }
 
 // Question is a funnel, resolved: conditions are bits of marks, properties are value columns, times are microseconds.

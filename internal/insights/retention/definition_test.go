@@ -23,11 +23,11 @@ func TestDefinitionSaysWhatIsCounted(t *testing.T) {
 			"Of the people who did Sign up in each week, how many did any event in the nth span of 7 days after their own start, or later; " +
 				"averages are of all people whose span is over."},
 		{func(q *retention.Question) {
-			q.Mode, q.Breakdown = retention.Streak, &retention.Breakdown{Label: "plan"}
+			q.Mode, q.Breakdown = retention.Streak, &query.Breakdown{Label: "plan"}
 		},
 			"Of the people who did Sign up for the first time ever in each week, how many did any event in every one up to the nth week after it, " +
 				"split by plan at their start; averages are of all people whose span is over."},
-		{func(q *retention.Question) { q.Breakdown = &retention.Breakdown{Label: "plan", Profile: true} },
+		{func(q *retention.Question) { q.Breakdown = &query.Breakdown{Label: "plan", Profile: true} },
 			"Of the people who did Sign up for the first time ever in each week, how many did any event in the nth week after it, " +
 				"split by plan of their profiles; averages are of all people whose span is over."},
 	} {

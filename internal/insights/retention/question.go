@@ -3,7 +3,6 @@ package retention
 import (
 	"math"
 
-	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
@@ -44,15 +43,6 @@ type Step struct {
 	Label string // for the definition
 }
 
-// Breakdown puts each person of a row into one group, by the value of his start event.
-type Breakdown struct {
-	Column  int
-	Top     int
-	Compare behaviour.Compare
-	Label   string
-	Profile bool // the values are those of a property of people's profiles
-}
-
 // Question is a retention, resolved. Times are microseconds.
 type Question struct {
 	Start, Return Step
@@ -64,7 +54,7 @@ type Question struct {
 	Rows, Periods int
 	// Bounds are the starts of the rows' periods and of Periods-1 further ones, and the end of the last.
 	Bounds    []int64
-	Breakdown *Breakdown
+	Breakdown *query.Breakdown
 	AsOf      int64
 }
 

@@ -43,7 +43,7 @@ func random(r *rand.Rand) (retention.Question, []*behaviour.Person) {
 		q.AsOf = from + r.Int64N(200)*unit
 	}
 	if r.IntN(2) == 0 {
-		q.Breakdown = &retention.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
+		q.Breakdown = &query.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
 	}
 	q.Cut(calendar, query.Range{From: from + r.Int64N(30)*unit, To: from + (30+r.Int64N(90))*unit})
 	people := make([]*behaviour.Person, 1+r.IntN(12))

@@ -10,15 +10,6 @@ import (
 // NoAsOf is the AsOf of a question about everything that is known: every session is over.
 const NoAsOf = math.MaxInt64
 
-// Breakdown puts each session into one group, by the value of its first considered event.
-type Breakdown struct {
-	Column  int
-	Top     int
-	Compare behaviour.Compare
-	Label   string
-	Profile bool // the values are those of a property of people's profiles
-}
-
 // Ends counts where sessions begin and end, by the values of one column.
 type Ends struct {
 	Column  int
@@ -31,7 +22,7 @@ type Ends struct {
 type Question struct {
 	Range     query.Range
 	Bounds    []int64 // of the buckets of the series; none when empty
-	Breakdown *Breakdown
+	Breakdown *query.Breakdown
 	Ends      *Ends
 	AsOf      int64
 }

@@ -20,7 +20,7 @@ const (
 func random(r *rand.Rand) (sessions.Question, []*behaviour.Person) {
 	q := sessions.Question{Range: query.Range{From: r.Int64N(200) * minute, To: (200 + r.Int64N(300)) * minute}, AsOf: sessions.NoAsOf}
 	if r.IntN(2) == 0 {
-		q.Breakdown = &sessions.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
+		q.Breakdown = &query.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
 	}
 	if r.IntN(2) == 0 {
 		q.Ends = &sessions.Ends{Column: 1, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
