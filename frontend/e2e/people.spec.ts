@@ -1,7 +1,7 @@
 /** People and cohorts by clicks, on people so few that every number can be counted by hand. */
-import AxeBuilder from '@axe-core/playwright';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
+import { axe, violations, wcag } from './axe';
 import { expect, logIn, said, test, url } from './fixtures';
 import { account, call, emailOf, join, project, send } from './seed';
 
@@ -32,7 +32,7 @@ async function shop(name: string): Promise<Mine> {
   return mine;
 }
 
-const scan = async (page: Page) => (await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze()).violations.map((v) => `${v.id}: ${v.nodes[0]?.html.slice(0, 120)}`);
+const scan = (page: Page) => violations(axe(page).withTags([...wcag, 'best-practice']));
 
 /** Chooses in the picker of this name, by typing. */
 async function pick(page: Page, label: string | RegExp, text: string) {
