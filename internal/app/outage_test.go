@@ -170,7 +170,8 @@ func TestALockThatIsHeldIs503AndThenEventsFlow(t *testing.T) {
 func TestAFlushThatIsCanceledIs503(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
-	a := apptest.BootOn(t, dsn)
+	// A flush that is ended is tried again, and then waits for the lock as long as it may.
+	a := apptest.BootWith(t, dsn, func(c *ingestion.BatcherConfig) { c.FlushTime = 2 * time.Second })
 	x := a.Tenant(t)
 	release := lock(t, dsn, "event_counts")
 	own := connect(t, dsn)
