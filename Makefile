@@ -46,8 +46,11 @@ run: postgres build ## run an empty Nimbus
 generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
+# Two at a time: a browser, a database and a test program keep each other waiting, and two cores would be idle for a third of
+# the time.
 .PHONY: test
-test: test-go test-sdk-go test-ts test-frontend ## run every test
+test: ## run every test
+	@$(MAKE) --no-print-directory -j2 test-go test-sdk-go test-ts test-frontend
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.
@@ -56,7 +59,8 @@ RACED := access/accounts access/auth access/idempotency access/projects events/h
 
 # make verify runs vet. Without debug tables a test program links in half the time. The time-out ends a test that
 # hangs; it is long because a machine may be very slow.
-TEST := $(GO) test -vet=off -ldflags '-s -w' -timeout 30m
+# More tests run side by side than there are cores, because many wait for what they have broken.
+TEST := $(GO) test -vet=off -ldflags '-s -w' -timeout 30m -parallel 4
 RACE := CGO_ENABLED=1 $(TEST) -race
 
 .PHONY: test-go

@@ -62,7 +62,7 @@ test('every entry can be required, by loaders too that cannot load an ES module,
   for (const flag of ['--no-experimental-require-module', '--no-warnings']) await run(process.execPath, [flag, 'load.cjs'], { cwd: consumer });
 });
 
-test('what is packed from a clean checkout is the package, and the same each time', { timeout: 180_000 }, async () => {
+test('what is packed from a clean checkout is the package, and the same each time', { timeout: 600_000 }, async () => {
   const clean = join(here, 'dist-test', 'clean');
   rmSync(clean, { recursive: true, force: true });
   const built = ['dist', 'dist-test', 'test', 'node_modules'];
