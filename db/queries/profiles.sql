@@ -121,6 +121,20 @@ SELECT g.key::text AS key FROM (
     WHERE q.project_id = @project_id AND o.kind = 3 AND o.group_type = @group_type AND o.key > @after::text
 ) AS g ORDER BY g.key LIMIT @max_rows;
 
+-- The groups of a type whose profile is not the stored one: operations are pending, or it was another at a moment.
+-- name: GroupsSince :many
+SELECT p.key FROM profiles p WHERE p.project_id = @project_id AND p.kind = 3 AND p.group_type = @group_type AND p.known_at >= @as_of
+UNION
+SELECT o.key FROM profile_pending q JOIN profile_operations o ON o.project_id = q.project_id AND o.id = q.operation_id
+WHERE q.project_id = @project_id AND o.kind = 3 AND o.group_type = @group_type;
+
+-- Some members of the next profiles of groups of a type, as ProfileMembers has them of people.
+-- name: GroupMembers :many
+SELECT p.key, p.existing,
+       ARRAY(SELECT coalesce((p.props -> u.name)::text, '') FROM unnest(@names::text[]) WITH ORDINALITY AS u (name, n) ORDER BY u.n)::text[] AS members
+FROM profiles p
+WHERE p.project_id = @project_id AND p.kind = 3 AND p.group_type = @group_type AND p.key > @after::text ORDER BY p.key LIMIT @max_rows;
+
 -- Of some groups, those of which operations are pending.
 -- name: ProfilePendingGroups :many
 SELECT DISTINCT o.key FROM profile_pending p JOIN profile_operations o ON o.project_id = p.project_id AND o.id = p.operation_id

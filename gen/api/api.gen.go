@@ -2215,7 +2215,7 @@ type CoordinateState string
 // CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 // did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 // `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 //
 // Example: company
 type CountGroups = string
@@ -2735,7 +2735,7 @@ type FunnelInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -2831,7 +2831,7 @@ type FunnelQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3266,7 +3266,7 @@ type LifecycleInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3330,7 +3330,7 @@ type LifecycleQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3862,7 +3862,7 @@ type PathsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3946,7 +3946,7 @@ type PathsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -4662,7 +4662,7 @@ type RetentionInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -4740,7 +4740,7 @@ type RetentionQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5035,7 +5035,7 @@ type SessionsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5085,7 +5085,7 @@ type SessionsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5195,7 +5195,7 @@ type StickinessInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5261,7 +5261,7 @@ type StickinessQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5470,7 +5470,7 @@ type TrendsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5539,7 +5539,7 @@ type TrendsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5673,7 +5673,7 @@ type UniquesInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5744,7 +5744,7 @@ type UniquesQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company

@@ -75,6 +75,54 @@ func (q *Queries) EventsOfMoments(ctx context.Context, db DBTX, arg EventsOfMome
 	return items, nil
 }
 
+const groupMembers = `-- name: GroupMembers :many
+SELECT p.key, p.existing,
+       ARRAY(SELECT coalesce((p.props -> u.name)::text, '') FROM unnest($1::text[]) WITH ORDINALITY AS u (name, n) ORDER BY u.n)::text[] AS members
+FROM profiles p
+WHERE p.project_id = $2 AND p.kind = 3 AND p.group_type = $3 AND p.key > $4::text ORDER BY p.key LIMIT $5
+`
+
+type GroupMembersParams struct {
+	Names     []string
+	ProjectID uuid.UUID
+	GroupType string
+	After     string
+	MaxRows   int32
+}
+
+type GroupMembersRow struct {
+	Key      string
+	Existing bool
+	Members  []string
+}
+
+// Some members of the next profiles of groups of a type, as ProfileMembers has them of people.
+func (q *Queries) GroupMembers(ctx context.Context, db DBTX, arg GroupMembersParams) ([]GroupMembersRow, error) {
+	rows, err := db.Query(ctx, groupMembers,
+		arg.Names,
+		arg.ProjectID,
+		arg.GroupType,
+		arg.After,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GroupMembersRow{}
+	for rows.Next() {
+		var i GroupMembersRow
+		if err := rows.Scan(&i.Key, &i.Existing, &i.Members); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const groupsPage = `-- name: GroupsPage :many
 SELECT g.key::text AS key FROM (
     SELECT p.key FROM profiles p
@@ -104,6 +152,34 @@ func (q *Queries) GroupsPage(ctx context.Context, db DBTX, arg GroupsPageParams)
 		arg.Search,
 		arg.MaxRows,
 	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const groupsSince = `-- name: GroupsSince :many
+SELECT p.key FROM profiles p WHERE p.project_id = $1 AND p.kind = 3 AND p.group_type = $2 AND p.known_at >= $3
+UNION
+SELECT o.key FROM profile_pending q JOIN profile_operations o ON o.project_id = q.project_id AND o.id = q.operation_id
+WHERE q.project_id = $1 AND o.kind = 3 AND o.group_type = $2
+`
+
+// The groups of a type whose profile is not the stored one: operations are pending, or it was another at a moment.
+func (q *Queries) GroupsSince(ctx context.Context, db DBTX, projectID uuid.UUID, groupType string, asOf time.Time) ([]string, error) {
+	rows, err := db.Query(ctx, groupsSince, projectID, groupType, asOf)
 	if err != nil {
 		return nil, err
 	}

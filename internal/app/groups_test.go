@@ -86,8 +86,11 @@ func TestCompaniesAreCountedAsIfTheyHadDoneIt(t *testing.T) {
 			some.Ingest(ofSome...)
 		}
 		id := liveCohort(x, "c", people)
+		profilesOfCompanies(x, alone)
 		if seed == 0 {
 			buildParts(t, a)
+			a.RunJob(t, "apply profile operations")
+			sayOfCompany(x, alone, "acme", "team") // stored, and not applied yet
 		}
 		for kind, q := range s.groupKinds() {
 			want, wantSome := answered(alone, kind, q), answered(some, kind, q)
@@ -101,6 +104,14 @@ func TestCompaniesAreCountedAsIfTheyHadDoneIt(t *testing.T) {
 				t.Errorf("seed %d: %s of those who %v\ngot  %v\nwant %v", seed, kind, people, got, wantSome)
 			}
 			delete(q, "people")
+			q["breakdown"] = map[string]any{"profile": "plan", "top": 2}
+			if kind == "trends" {
+				q["breakdown"] = []any{map[string]any{"by": "profile", "prop": "plan"}}
+			}
+			of, people := answered(x, kind, q), answered(alone, kind, without(q, "count_groups"))
+			if !reflect.DeepEqual(of, people) {
+				t.Errorf("seed %d: %s by what is known of companies\ngot  %v\nwant %v", seed, kind, of, people)
+			}
 			if kind == "trends" {
 				continue
 			}
@@ -112,6 +123,72 @@ func TestCompaniesAreCountedAsIfTheyHadDoneIt(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// profilesOfCompanies says of some companies what plan they have, and the same of the people who stand for them.
+func profilesOfCompanies(x, alone *apptest.Tenant) {
+	for key, plan := range map[string]string{"acme": "pro", "globex": "free", "initech": "free"} {
+		sayOfCompany(x, alone, key, plan)
+	}
+}
+
+func sayOfCompany(x, alone *apptest.Tenant, key, plan string) {
+	props := operation{"plan": plan}
+	said := operationsOf(x, operation{"op": "set", "group": operation{"type": "company", "key": key}, "props": props})
+	x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", said).Want(200)
+	said = operationsOf(alone, operation{"op": "set", "user_id": key, "props": props})
+	alone.With("X-API-Key", alone.Secret).Do("POST", "/v1/people/operations", said).Want(200)
+}
+
+// What is known of a company breaks down the question that counts companies, as of the moment of the question, and opens.
+func TestCompaniesAreBrokenDownByTheirProfiles(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	now := a.Clock.Now().UTC()
+	say := func(key, plan string) {
+		said := operation{"op": "set", "group": operation{"type": "company", "key": key}, "props": operation{"plan": plan}}
+		x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, said)).Want(200)
+	}
+	for i, key := range []string{"acme", "acme", "globex", "initech"} {
+		x.Ingest(apptest.Event{"name": "e", "user_id": fmt.Sprint("u", i), "ts": now.Format(time.RFC3339), "props": map[string]any{"company": key}})
+	}
+	say("acme", "pro")
+	say("globex", "pro")
+	a.RunJob(t, "apply profile operations")
+	a.Clock.Add(time.Second)
+	before := a.Clock.Now().UTC()
+	a.Clock.Add(time.Second)
+	say("acme", "free")
+	q := map[string]any{"project_id": x.ProjectID, "from": now.Add(-time.Hour).Format(time.RFC3339), "to": now.Add(time.Hour).Format(time.RFC3339),
+		"count_groups": "company", "breakdown": map[string]any{"profile": "plan"}}
+	sizes := func() string {
+		var answer struct {
+			Groups []struct {
+				Value any
+				Total int
+			}
+		}
+		x.Do("POST", "/v1/insights/uniques", q).Want(200).JSON(&answer)
+		return fmt.Sprint(answer.Groups)
+	}
+	for range 2 { // before that is applied, and after
+		if got := sizes(); got != "[{<nil> 1} {free 1} {pro 1}]" {
+			t.Errorf("the groups are %s", got)
+		}
+		q["as_of"] = before.Format(time.RFC3339Nano)
+		if got := sizes(); got != "[{pro 2} {<nil> 1}]" {
+			t.Errorf("as of a moment before, the groups were %s", got)
+		}
+		delete(q, "as_of")
+		a.RunJob(t, "apply profile operations")
+	}
+	question := without(q, "project_id")
+	question["kind"] = "uniques"
+	body := map[string]any{"project_id": x.ProjectID, "question": question, "at": map[string]any{"group": "free"}}
+	if text := string(x.Do("POST", "/v1/insights/people/csv", body).Want(200).Body); !strings.HasPrefix(text, "group_key,ts\nacme,") || strings.Count(text, "\n") != 2 {
+		t.Errorf("behind the companies with the plan is %q", text)
 	}
 }
 
@@ -175,16 +252,6 @@ func TestCountingGroupsSaysSoAndRefusesWhatIsOfPeople(t *testing.T) {
 	x.Do("POST", "/v1/insights/uniques", q).Want(200).JSON(&answer)
 	if answer.Total != 1 || !strings.Contains(answer.Meta.Definition, " Groups of the type company are counted in place of people: ") {
 		t.Errorf("%+v", answer)
-	}
-	q["breakdown"] = map[string]any{"profile": "plan"}
-	if got, _ := wrong(x.Do("POST", "/v1/insights/uniques", q)); got != "/breakdown/profile" {
-		t.Errorf("by a profile: %s", got)
-	}
-	delete(q, "breakdown")
-	trends := maps.Clone(q)
-	trends["series"], trends["breakdown"] = []any{map[string]any{}}, []any{map[string]any{"by": "profile", "prop": "plan"}}
-	if got, _ := wrong(x.Do("POST", "/v1/insights/trends", trends)); got != "/breakdown/0/by" {
-		t.Errorf("trends by a profile: %s", got)
 	}
 	question := without(q, "project_id")
 	question["kind"] = "uniques"

@@ -26,6 +26,11 @@ type Operation struct {
 	Names          []string
 }
 
+// KnownAt says whether the operation applied already at a moment, in microseconds since 1970.
+func (o *Operation) KnownAt(asOf int64) bool {
+	return o.TS.UnixMicro() < asOf && o.ReceivedAt.UnixMicro() < asOf
+}
+
 // Subject is the person as operations name him.
 func (k PersonKey) Subject() events.Subject {
 	return events.Subject{Kind: events.SubjectKind(k.Kind), Key: k.Key}

@@ -98,6 +98,38 @@ func (v *View) ProfileMembers(ctx context.Context, names []string, fn func(no ui
 	})
 }
 
+// GroupsSince returns the keys of the groups of a type whose profiles were not yet what is stored at a moment, in microseconds
+// since 1970, or of which operations are pending.
+func (v *View) GroupsSince(ctx context.Context, kind string, asOf int64) (keys []string, err error) {
+	err = v.with(ctx, func(tx db.DBTX) (err error) {
+		if keys, err = v.store.q.GroupsSince(ctx, tx, v.project, kind, time.UnixMicro(min(asOf, farthest))); err != nil {
+			return fmt.Errorf("find groups: %w", err)
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// GroupMembers is ProfileMembers of the groups of a type, by key.
+func (v *View) GroupMembers(ctx context.Context, kind string, names []string, fn func(key string, exists bool, members []string)) error {
+	return v.with(ctx, func(tx db.DBTX) error {
+		arg := db.GroupMembersParams{ProjectID: v.project, GroupType: kind, Names: names, MaxRows: pageProfiles}
+		for {
+			rows, err := v.store.q.GroupMembers(ctx, tx, arg)
+			if err != nil {
+				return fmt.Errorf("read groups: %w", err)
+			}
+			for _, r := range rows {
+				fn(r.Key, r.Existing, r.Members)
+				arg.After = r.Key
+			}
+			if len(rows) < pageProfiles {
+				return nil
+			}
+		}
+	})
+}
+
 // Operations returns all operations on some profiles, in the order in which they apply.
 func (v *View) Operations(ctx context.Context, of []events.Subject) (all []Operation, err error) {
 	err = v.with(ctx, func(tx db.DBTX) (err error) {

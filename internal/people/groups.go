@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/events"
 )
 
@@ -68,6 +70,53 @@ func (g *Groups) Get(ctx context.Context, project uuid.UUID, kind, key string) (
 		return GroupProfile{}, false, err
 	}
 	return all[0], true, nil
+}
+
+// GroupValues calls fn with every group of a type that has a profile as of a moment, in microseconds since 1970, and the values of
+// some of its properties, in the order of names. The values are valid during the call only.
+func GroupValues(
+	ctx context.Context, v *behaviour.View, kind string, asOf int64, names []string, fn func(key string, values []parts.Value),
+) error {
+	keys, err := v.GroupsSince(ctx, kind, asOf)
+	if err != nil {
+		return err
+	}
+	of, anew := make([]events.Subject, len(keys)), make(map[string][]behaviour.Operation, len(keys))
+	for i, key := range keys {
+		of[i], anew[key] = events.Subject{Kind: events.Group, GroupType: kind, Key: key}, nil
+	}
+	stored, err := v.Operations(ctx, of)
+	if err != nil {
+		return err
+	}
+	for i := range stored {
+		if o := &stored[i]; o.KnownAt(asOf) {
+			anew[o.Of.Key] = append(anew[o.Of.Key], *o)
+		}
+	}
+	values := make([]parts.Value, len(names))
+	for key, list := range anew {
+		operations, err := operationsOf(list)
+		if err != nil {
+			return err
+		}
+		if p, exists := (Profile{}).with(false, operations); exists {
+			if err := valuesOf(values, p, names); err != nil {
+				return err
+			}
+			fn(key, values)
+		}
+	}
+	var failed error
+	err = v.GroupMembers(ctx, kind, names, func(key string, exists bool, members []string) {
+		if _, made := anew[key]; failed != nil || !exists || made {
+			return
+		}
+		if failed = storedValues(values, members); failed == nil {
+			fn(key, values)
+		}
+	})
+	return cmp.Or(err, failed)
 }
 
 // groupsOf are the groups that have a profile, by key, and those whose profile was made anew.

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -69,11 +70,10 @@ func (r *Reader) make(stored []behaviour.Operation, no map[events.Subject]uint32
 	by := make(map[uint32][]behaviour.Operation)
 	for i := range stored {
 		o := &stored[i]
-		ts, received := o.TS.UnixMicro(), o.ReceivedAt.UnixMicro()
-		if ts >= r.asOf || received >= r.asOf {
+		if !o.KnownAt(r.asOf) {
 			continue
 		}
-		n := no[o.Of]
+		ts, received, n := o.TS.UnixMicro(), o.ReceivedAt.UnixMicro(), no[o.Of]
 		person := r.identity.Canonical(n)
 		if split, ok := r.identity.Splits[n]; ok && !split.BeforeID(ts, received, o.ID) {
 			person = split.To
@@ -96,31 +96,42 @@ func (r *Reader) make(stored []behaviour.Operation, no map[events.Subject]uint32
 // valid during the call only.
 func (r *Reader) Each(ctx context.Context, names []string, fn func(person uint32, values []parts.Value)) error {
 	values := make([]parts.Value, len(names))
-	var err error
 	for person, p := range r.anew {
-		for i, name := range names {
-			if values[i], err = partsValue(p, name); err != nil {
-				return err
-			}
+		if err := valuesOf(values, p, names); err != nil {
+			return err
 		}
 		fn(person, values)
 	}
 	var failed error
-	err = r.view.ProfileMembers(ctx, names, func(no uint32, exists bool, members []string) {
+	err := r.view.ProfileMembers(ctx, names, func(no uint32, exists bool, members []string) {
 		if failed != nil || !exists || r.ids.Has(no) {
 			return
 		}
-		for i := range members {
-			if values[i], failed = storedValue(members[i]); failed != nil {
-				return
-			}
+		if failed = storedValues(values, members); failed == nil {
+			fn(no, values)
 		}
-		fn(no, values)
 	})
-	if err != nil {
-		return err
+	return cmp.Or(err, failed)
+}
+
+// valuesOf fills in the values of some properties.
+func valuesOf(values []parts.Value, p Profile, names []string) (err error) {
+	for i, name := range names {
+		if values[i], err = partsValue(p, name); err != nil {
+			return err
+		}
 	}
-	return failed
+	return nil
+}
+
+// storedValues does so from stored members.
+func storedValues(values []parts.Value, members []string) (err error) {
+	for i := range members {
+		if values[i], err = storedValue(members[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // partsValue is a property as filters and breakdowns have it.

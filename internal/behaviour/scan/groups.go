@@ -51,6 +51,11 @@ func (g *Groups) key(v parts.Value) parts.Value {
 // Key returns the key of the group with a number.
 func (g *Groups) Key(no uint32) string { return g.keys.Value(no).Text }
 
+// Number returns the number of the group with a key, a new one when no event that was read is of it; 0 when the key names no group.
+func (g *Groups) Number(key string) uint32 {
+	return g.keys.Code(parts.Value{Kind: parts.String, Text: key})
+}
+
 // last is the highest number of a group that is known.
 func (g *Groups) last() uint64 { return uint64(g.keys.Len() - 1) }
 

@@ -6,20 +6,12 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
 	"github.com/bahagh/nimbus/internal/events"
-	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 // countGroups makes the question count groups of a type in place of people.
 func (r *resolver) countGroups(kind *string) {
 	if kind != nil {
 		r.query.Groups = scan.NewGroups(*kind)
-	}
-}
-
-// ofPeople refuses what is known of people only where groups are counted.
-func (r *resolver) ofPeople(field string) {
-	if r.query.Groups != nil {
-		r.refuse(field, query.CodeConflict, "is of people: it cannot be combined with count_groups")
 	}
 }
 

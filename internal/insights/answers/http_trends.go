@@ -168,7 +168,6 @@ func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 		d, words = scan.NewDictionary(t.prop(field+"/prop", *v.Prop)), *v.Prop
 		d.As = written
 		if byProfile {
-			t.ofPeople(field + "/by")
 			t.give(d)
 			words += " of people's profiles"
 		}

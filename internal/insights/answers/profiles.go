@@ -13,11 +13,12 @@ import (
 
 // profileClauses are the clauses and the breakdowns of a question that are about profiles.
 type profileClauses struct {
-	all   behaviour.Set // who has a profile; filled with the others
-	names []string      // of the properties that the clauses read
-	list  []*profileClause
-	given []*scan.Dictionary        // of breakdowns, which are given the values
-	made  map[string]*profileClause // by filter: the size of a cohort over time asks the same at each moment
+	all    behaviour.Set // who has a profile; filled with the others
+	names  []string      // of the properties that the clauses read
+	list   []*profileClause
+	given  []*scan.Dictionary        // of breakdowns, which are given the values
+	groups *scan.Groups              // whose values they are; nil: people's
+	made   map[string]*profileClause // by filter: the size of a cohort over time asks the same at each moment
 
 	reader *people.Reader // of the view that the sets were filled from
 }
@@ -59,16 +60,16 @@ func (c *profileClauses) make(filter *scan.Filter) *profileClause {
 	return clause
 }
 
-// give has people's values of a property given to a dictionary.
+// give has the values of a property of people's profiles, or of those of the groups that are counted, given to a dictionary.
 func (r *resolver) give(d *scan.Dictionary) {
 	if r.profiles == nil {
 		r.profiles = &profileClauses{}
 	}
-	d.ByPerson = true
+	d.ByPerson, r.profiles.groups = true, r.query.Groups
 	r.profiles.given, r.profiles.names = append(r.profiles.given, d), append(r.profiles.names, d.Prop)
 }
 
-// fill finds who is in the sets, and gives the dictionaries people's values, as of a moment.
+// fill finds who is in the sets, and gives the dictionaries their values, as of a moment.
 func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behaviour.Identity, asOf int64) error {
 	r, err := people.NewReader(ctx, v, id, asOf)
 	if err != nil {
@@ -86,10 +87,25 @@ func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behavi
 	for _, clause := range c.list {
 		clause.set = behaviour.Set{}
 	}
+	give := func(to uint32, values []parts.Value) {
+		for _, d := range c.given {
+			d.Give(to, values[at[d.Prop]])
+		}
+	}
+	if c.groups != nil {
+		err := people.GroupValues(ctx, v, c.groups.Type, asOf, c.names, func(key string, values []parts.Value) {
+			if no := c.groups.Number(key); no != 0 {
+				give(no, values)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return r.Each(ctx, c.names, func(person uint32, values []parts.Value) {
 		c.all.Add(person)
-		for _, d := range c.given {
-			d.Give(person, values[at[d.Prop]])
+		if c.groups == nil {
+			give(person, values)
 		}
 		for _, clause := range c.list {
 			if clause.fits(func(prop string) parts.Value { return values[at[prop]] }) != clause.empty {

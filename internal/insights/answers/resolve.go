@@ -214,9 +214,8 @@ func (r *resolver) member(field string, path events.Path) string {
 	return path[0].Member
 }
 
-// profile returns the index of the value column with a property of people's profiles, and its dictionary.
+// profile returns the index of the value column with a property of profiles, and its dictionary.
 func (r *resolver) profile(path string) (int, *scan.Dictionary) {
-	r.ofPeople("breakdown/profile")
 	p, _ := events.ParsePath(path)
 	prop := r.member("breakdown/profile", p)
 	return r.value("r"+prop, func() *scan.Dictionary {

@@ -2216,7 +2216,7 @@ type CoordinateState string
 // CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 // did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 // `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 //
 // Example: company
 type CountGroups = string
@@ -2736,7 +2736,7 @@ type FunnelInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -2832,7 +2832,7 @@ type FunnelQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3267,7 +3267,7 @@ type LifecycleInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3331,7 +3331,7 @@ type LifecycleQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3863,7 +3863,7 @@ type PathsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -3947,7 +3947,7 @@ type PathsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -4663,7 +4663,7 @@ type RetentionInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -4741,7 +4741,7 @@ type RetentionQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5036,7 +5036,7 @@ type SessionsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5086,7 +5086,7 @@ type SessionsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5196,7 +5196,7 @@ type StickinessInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5262,7 +5262,7 @@ type StickinessQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5471,7 +5471,7 @@ type TrendsInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5540,7 +5540,7 @@ type TrendsQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5674,7 +5674,7 @@ type UniquesInsight struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
@@ -5745,7 +5745,7 @@ type UniquesQuestion struct {
 	// CountGroups A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the group
 	// did. An event is in the group that its property of this name says (a text, a number), else in the one that its property
 	// `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time alone. `people`
-	// and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+	// and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles of the groups.
 	//
 	//
 	// Example: company
