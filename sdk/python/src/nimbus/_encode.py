@@ -113,9 +113,11 @@ def event_json(e: Event) -> bytes:
     parts = [b'{"name":', encode(e.name) if isinstance(e.name, str) else b'""']
     _ts(parts, bad, e.ts)
     _ids(parts, bad, e)
-    if e.seq:
-        if not isinstance(e.seq, int) or e.seq < 0:
-            bad.add("/seq", "minimum", "must be at least 0")
+    if not isinstance(e.seq, int) or isinstance(e.seq, bool):
+        bad.add("/seq", "type", "must be an integer")
+    elif e.seq < 0:
+        bad.add("/seq", "minimum", "must be at least 0")
+    elif e.seq:
         parts.append(b',"seq":%d' % e.seq)
     _props(parts, bad, e.props)
     bad.check()

@@ -46,7 +46,7 @@ class Sender(threading.Thread):
         self.abandoned = False  # close has reported what was in flight; guarded by the tracker's lock
         self._tracker = tracker
         self._clock = tracker._clock
-        self._transport = tracker.transport or HTTPTransport()
+        self._transport = HTTPTransport() if tracker.transport is None else tracker.transport
         self._log = tracker._log
         self._stopping = False
         self._limit = tracker.flush_bytes  # bytes of a body; less than configured once the server has found one too large

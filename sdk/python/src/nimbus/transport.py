@@ -194,9 +194,9 @@ def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPRespon
     chunks: list[bytes] = []
     size = 0
     while size < _MAX_ANSWER:
-        chunk = answer.read1(64 << 10)
+        chunk = answer.read(64 << 10)
         if not chunk:
-            if answer.length:  # it was cut off; read1 says nothing of it
+            if answer.length:  # it was cut off, which read does not say when it is given a size
                 raise http.client.IncompleteRead(b"".join(chunks), answer.length)
             break
         chunks.append(chunk)

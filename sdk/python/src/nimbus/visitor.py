@@ -51,7 +51,7 @@ class Visitor(Calls):
 
     def __init__(self, tracker: Tracker, store: Store | None, session_timeout: float) -> None:
         self._tracker = tracker
-        self._store: Store = store or _Memory()
+        self._store: Store = _Memory() if store is None else store
         self._timeout = session_timeout
         self._lock = threading.RLock()  # of what is read and then written in the store
         try:
