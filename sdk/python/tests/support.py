@@ -24,6 +24,8 @@ from nimbus import Clock
 
 ROOT = Path(__file__).resolve().parents[3]
 SDK = ROOT / "sdk" / "python"
+logging.getLogger("nimbus").addHandler(logging.NullHandler())  # what tests provoke is not printed
+
 PROJECT = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
