@@ -21,6 +21,7 @@ build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 dashboard:
 	@sh scripts/build-dashboard.sh
 	@sh scripts/pack-sdk.sh
+	@sh scripts/pack-python.sh
 
 .PHONY: chromium
 chromium: ## install Chromium for the browser tests if there is none
@@ -43,7 +44,7 @@ run: postgres build ## run an empty Nimbus
 	./$(BIN) serve
 
 .PHONY: generate
-generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL and the tracker
+generate: ## generate gen/, sdk/go, sdk/python and sdk/typescript from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
 .PHONY: test

@@ -31,8 +31,7 @@ class Processes(Test):
     # As a web server does that loads the program and then forks its workers. Each process sends what it has tracked itself, and events of
     # two processes are never taken for one.
     def test_after_a_fork_each_process_sends_its_own(self) -> None:
-        options: dict[str, Any]
-        for options in ({}, {"spool_dir": self.folder()}):
+        for folder in (None, self.folder()):
             s = self.scripted()
             said = program(s, """
 tracker.register({"of": "both"})
@@ -57,7 +56,7 @@ for child in children:
 tracker.track("parent after")
 tracker.close(60)
 print(tracker.stats().delivered)
-""", **options)
+""", spool_dir=folder)
             self.assertEqual(said.split(), ["2", "2", "2", "2"])
             self.assertEqual(self.stored(s), sorted(["parent before", "parent after", *(f"child {n}" for n in (0, 0, 1, 1, 2, 2)),
                                                      *(f"grandchild {n}" for n in range(3))]))

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from typing import Callable, Mapping, NamedTuple
+from typing import Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 # Bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at most 512 characters, which take 4
@@ -48,11 +48,12 @@ class HTTPTransport:
     """Sends requests with ``http.client``. It is safe for concurrent use, and keeps a connection for each request of a moment.
 
     It uses the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY`` …), and follows redirects on the same host that keep the
-    body (307, 308). ``context`` is for servers with certificates of their own.
+    body (307, 308). ``context`` is for servers with certificates of their own. A longer answer than ``max_answer`` bytes is an error.
     """
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, max_answer: int | None = _MAX_ANSWER) -> None:
         self._context = context
+        self._max_answer = max_answer
         self._lock = threading.Lock()
         self._idle: list[tuple[str, http.client.HTTPConnection]] = []
         self._busy: set[http.client.HTTPConnection] = set()
@@ -68,6 +69,27 @@ class HTTPTransport:
                 return response
             url = to
         raise ConnectionError(f"{_MAX_REDIRECTS} redirects in a row")
+
+    def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
+        """Sends a request whose answer does not end, and returns its head and its lines. Of an answer that is no success the body is in the
+        response. ``timeout`` bounds the wait for the head, and between two lines; closing the iterator ends it."""
+        scheme, host, target, proxy = _route(request.url)
+        headers = dict(request.headers)
+        if proxy and scheme == "http":
+            target = request.url
+            headers.update(_proxy_headers(proxy))
+        connection = self._connect(scheme, host, proxy)
+        try:
+            connection.timeout = request.timeout
+            connection.request(request.method, target, request.body or None, headers)
+            answer = connection.getresponse()
+            response = Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, b"")
+            if answer.status != 200:
+                response = response._replace(body=_read(connection, answer, time.monotonic() + request.timeout, self._max_answer))
+        except BaseException:
+            connection.close()
+            raise
+        return response, _lines(connection, answer)
 
     def cancel(self) -> None:
         """Breaks off the requests under way, and refuses others."""
@@ -111,7 +133,7 @@ class HTTPTransport:
                 pass  # a server may answer before it has read everything, as with a 413
             _limit(connection, deadline)
             answer = connection.getresponse()
-            body = _read(connection, answer, deadline)
+            body = _read(connection, answer, deadline, self._max_answer)
             kept = not answer.will_close
             return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, body)
         finally:
@@ -190,10 +212,22 @@ def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
         connection.sock.settimeout(left)
 
 
-def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, deadline: float) -> bytes:
+def _lines(connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while True:
+            line = answer.readline()
+            if not line:
+                return
+            yield line
+    finally:
+        answer.close()
+        connection.close()
+
+
+def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, deadline: float, most: int | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    while size < _MAX_ANSWER:
+    while True:
         chunk = answer.read(64 << 10)
         if not chunk:
             if answer.length:  # it was cut off, which read does not say when it is given a size
@@ -201,6 +235,8 @@ def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPRespon
             break
         chunks.append(chunk)
         size += len(chunk)
+        if most is not None and size > most:
+            raise ConnectionError(f"an answer of more than {most} bytes")
         if connection.sock is not None:  # http.client lets go of a connection that ends with the answer
             _limit(connection, deadline)
     return b"".join(chunks)
