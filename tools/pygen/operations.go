@@ -51,7 +51,7 @@ func (o *operationWriter) emit() string {
 	b.WriteString(generated)
 	b.WriteString(`"""The operations of the contract: a method for each."""` + "\n\nfrom __future__ import annotations\n\nimport asyncio\n" +
 		"from datetime import datetime\nfrom typing import Any, AsyncIterator, Iterator, Literal, Mapping, Sequence, Union\nfrom urllib.parse import quote\n\n" +
-		"from . import types\nfrom ._streams import each\n\n\ndef _part(value: str) -> str:\n    return quote(value, safe=\"\")\n\n\n" +
+		"from . import types\nfrom ._streams import Stream, each\n\n\ndef _part(value: str) -> str:\n    return quote(value, safe=\"\")\n\n\n" +
 		"class Operations:\n    \"\"\"Every operation; :class:`nimbus.api.Client` sends them.\"\"\"\n\n" +
 		"    def _call(self, operation: str, method: str, path: str, query: Mapping[str, Any], headers: Mapping[str, str | None], body: Any,\n" +
 		"              answer: str, ok: Sequence[int] = ()) -> Any:\n        raise NotImplementedError\n")
@@ -157,7 +157,7 @@ func (o *operationWriter) responses(at string, p *operation, op *openapi3.Operat
 			}
 		case !success: // a problem, whose type is not said again
 		case content["text/event-stream"] != nil:
-			add("stream", "Iterator["+o.types.expr(at, "", content["text/event-stream"].Schema, false)+"]")
+			add("stream", "Stream["+o.types.expr(at, "", content["text/event-stream"].Schema, false)+"]")
 		case len(content) == 0:
 			add("none", "None")
 		default: // text/csv, application/x-ndjson
@@ -259,7 +259,7 @@ func (p *operation) async() string {
 	call := strings.Join(append([]string{"self._client." + p.name}, p.passed("")...), ", ")
 	doc := fmt.Sprintf("        \"\"\"See :meth:`Operations.%s`.\"\"\"\n", p.name)
 	if p.answer == "stream" {
-		frame := strings.TrimPrefix(p.returns, "Iterator")
+		frame := strings.TrimPrefix(p.returns, "Stream")
 		fmt.Fprintf(&b, "    async def %s(%s) -> AsyncIterator%s:\n%s        frames = await asyncio.to_thread(%s)\n", p.name, p.signature(""), frame, doc, call)
 		b.WriteString("        async for frame in each(frames):\n            yield frame\n")
 	} else {

@@ -8,24 +8,28 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import unittest
-import urllib.error
 import urllib.request
+import uuid
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Callable
 
 import nimbus
 from nimbus import Clock
+from nimbus.api import Client
 
 ROOT = Path(__file__).resolve().parents[3]
 SDK = ROOT / "sdk" / "python"
 logging.getLogger("nimbus").addHandler(logging.NullHandler())  # what tests provoke is not printed
 
+PASSWORD = "Correct-Horse-7"
 PROJECT = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 
 
@@ -176,3 +180,69 @@ class LeapingClock(Clock):
             condition.wait()
         else:
             self.now = max(self.now, until)
+
+
+@functools.lru_cache(maxsize=None)
+def program() -> str:
+    """The server: the one that NIMBUS_BIN names, or a new one."""
+    if os.environ.get("NIMBUS_BIN"):
+        return os.environ["NIMBUS_BIN"]
+    folder = tempfile.mkdtemp(prefix="nimbus-py-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    binary = os.path.join(folder, "nimbus")
+    subprocess.run(["sh", "scripts/pack-python.sh"], cwd=ROOT, check=True)
+    subprocess.run(["go", "build", "-trimpath", "-o", binary, "./cmd/nimbus"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    return binary
+
+
+class Nimbus:
+    """A server with a database of its own, at one address however often it is started."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.mkdtemp(prefix="nimbus-py-")
+        os.chmod(self._folder, 0o755)  # PostgreSQL runs as another account under root
+        self._child: subprocess.Popen[str] | None = None
+        self.url = ""
+        self.start()
+
+    def start(self) -> None:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("NIMBUS_") or k == "NIMBUS_POSTGRES_BIN"}
+        env.update(NIMBUS_ADDR=self.url.replace("http://", "") or "127.0.0.1:0", NIMBUS_ADMIN_ADDR="off", NIMBUS_BCRYPT_COST="4",
+                   NIMBUS_RATE_LIMIT_ENABLED="false", NIMBUS_DATA_DIR=self._folder + "/data")
+        child = self._child = subprocess.Popen([program(), "serve"], cwd=self._folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert child.stderr
+        said = []
+        for line in child.stderr:
+            said.append(line)
+            found = re.search(r"msg=ready url=(http://\S+:\d+)", line)
+            if found:
+                self.url = found[1]
+                threading.Thread(target=child.stderr.read, daemon=True).start()  # or the pipe fills
+                return
+        raise AssertionError("the server has ended:\n" + "".join(said))
+
+    def stop(self, signal_: int = signal.SIGTERM) -> None:
+        assert self._child and self._child.stderr
+        self._child.send_signal(signal_)
+        self._child.wait()
+        self._child.stderr.close()
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def tenant(self) -> tuple[Client, dict[str, str]]:
+        """The account of a new project, and the arguments of its trackers."""
+        client = Client(self.url)
+        atexit.register(client.close)
+        client.register({"email": f"{uuid.uuid4()}@example.com", "password": PASSWORD})
+        made = client.create_project({"name": "Web shop"})
+        return client, {"url": self.url, "project_id": made["project"]["id"], "key_id": made["api_key_id"], "secret": made["api_key_secret"]}
+
+
+@functools.lru_cache(maxsize=None)
+def nimbus_server() -> Nimbus:
+    """One for all tests; it ends with this process."""
+    server = Nimbus()
+    atexit.register(server.remove)
+    return server

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from typing import Callable, Iterator, Mapping, NamedTuple
+from typing import Callable, Mapping, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 # Bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at most 512 characters, which take 4
@@ -70,9 +70,9 @@ class HTTPTransport:
             url = to
         raise ConnectionError(f"{_MAX_REDIRECTS} redirects in a row")
 
-    def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
+    def stream(self, request: Request) -> tuple[Response, Lines]:
         """Sends a request whose answer does not end, and returns its head and its lines. Of an answer that is no success the body is in the
-        response. ``timeout`` bounds the wait for the head, and between two lines; closing the iterator ends it."""
+        response. ``timeout`` bounds the wait for the head, and between two lines; closing the lines ends it."""
         scheme, host, target, proxy = _route(request.url)
         headers = dict(request.headers)
         if proxy and scheme == "http":
@@ -82,14 +82,17 @@ class HTTPTransport:
         try:
             connection.timeout = request.timeout
             connection.request(request.method, target, request.body or None, headers)
+            sock: socket.socket = connection.sock  # http.client lets go of it when the answer has no length
             answer = connection.getresponse()
+            lines = Lines(connection, sock, answer)
             response = Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, b"")
             if answer.status != 200:
                 response = response._replace(body=_read(connection, answer, time.monotonic() + request.timeout, self._max_answer))
+                lines.close()
         except BaseException:
             connection.close()
             raise
-        return response, _lines(connection, answer)
+        return response, lines
 
     def cancel(self) -> None:
         """Breaks off the requests under way, and refuses others."""
@@ -97,13 +100,8 @@ class HTTPTransport:
             self._cancelled = True
             busy = list(self._busy)
         for connection in busy:
-            sock = connection.sock
-            if sock is not None:
-                try:
-                    # Not that of ssl: it would change what the thread is reading from.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it is broken off already
+            if connection.sock is not None:
+                _break_off(connection.sock)
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -212,16 +210,43 @@ def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
         connection.sock.settimeout(left)
 
 
-def _lines(connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    try:
-        while True:
-            line = answer.readline()
+class Lines:
+    """The lines of an answer. ``close`` ends it, also for a thread that waits for the next."""
+
+    def __init__(self, connection: http.client.HTTPConnection, sock: socket.socket, answer: http.client.HTTPResponse) -> None:
+        self._connection, self._sock, self._answer = connection, sock, answer
+        self._reading = threading.RLock()
+        self._closed = False
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> bytes:
+        with self._reading:
+            try:
+                line = self._answer.readline()
+            except (OSError, http.client.HTTPException):
+                if not self._closed:
+                    raise
+                line = b""
             if not line:
-                return
-            yield line
-    finally:
-        answer.close()
-        connection.close()
+                self.close()
+                raise StopIteration
+            return line
+
+    def close(self) -> None:
+        self._closed = True
+        _break_off(self._sock)
+        with self._reading:  # which ends with the connection
+            self._answer.close()
+            self._connection.close()
+
+
+def _break_off(sock: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not that of ssl: it would change what a thread is reading from
+    except OSError:
+        pass  # it is broken off already
 
 
 def _read(connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, deadline: float, most: int | None) -> bytes:

@@ -2,7 +2,7 @@
 
 ::
 
-    client = Client("https://nimbus.example.com", key_id=key_id, secret=secret)
+    client = Client("https://nimbus.example.com", secret=secret)
     for event in client.iter_events(project_id=project_id):
         print(event["name"])
 

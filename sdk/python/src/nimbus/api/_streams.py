@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, AsyncIterator, Iterator, TypeVar
+from typing import Any, AsyncIterator, Generic, Iterator, TypeVar
+
+from ..transport import Lines
 
 T = TypeVar("T")
 
 
-def frames(lines: Iterator[bytes]) -> Iterator[Any]:
+class Stream(Generic[T]):
+    """What a server sends, one after another, until ``close``: use it in ``for`` and in ``with``."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._frames = _frames(lines)
+
+    def __iter__(self) -> Stream[T]:
+        return self
+
+    def __next__(self) -> T:
+        frame: T = next(self._frames)
+        return frame
+
+    def close(self) -> None:
+        """Ends it, also for a thread that waits for what comes next."""
+        self._lines.close()
+
+    def __enter__(self) -> Stream[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _frames(lines: Iterator[bytes]) -> Iterator[Any]:
     """The data of Server-Sent Events."""
     data: list[bytes] = []
     for line in lines:
@@ -31,6 +58,5 @@ async def each(items: Iterator[T]) -> AsyncIterator[T]:
                 return
             yield item  # type: ignore[misc]
     finally:
-        close = getattr(items, "close", None)
-        if close is not None:
-            await asyncio.to_thread(close)
+        if isinstance(items, Stream):
+            items.close()

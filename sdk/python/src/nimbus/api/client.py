@@ -10,12 +10,11 @@ from typing import Any, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
 from .._options import _is_server
-from .._sign import signature_headers
 from .._version import USER_AGENT
 from ..errors import APIError, NimbusError
 from ..transport import HTTPTransport, Request, Response, Transport
 from . import types
-from ._streams import each, frames
+from ._streams import Stream, each
 from .operations import AsyncOperations, Operations
 
 # How long before it expires an access token is renewed, in seconds: early enough for a request that is under way then.
@@ -25,21 +24,19 @@ _MARGIN = 30.0
 class Client(Operations):
     """Every operation of the server at this URL, which may have a path. It is safe for concurrent use by threads.
 
-    The credentials are those of a project, ``key_id`` and ``secret`` or one that is sent as it is, or those of an account: after ``login`` or
-    ``register`` calls carry its access token, which is renewed in time.
+    The credentials are the ``secret`` of a project, or those of an account: after ``login`` or ``register`` calls carry its access token, which is
+    renewed in time.
 
     ``on_session`` gets each new session, from ``login`` and whenever the tokens are renewed, before it is used. A program that keeps sessions
     must keep the last, because a refresh token works once; ``resume`` goes on with it. ``timeout`` bounds each request, in seconds.
     """
 
-    def __init__(self, url: str, *, key_id: str = "", secret: str = "", write_key: str = "", timeout: float = 30.0,
-                 transport: Transport | None = None, on_session: Callable[[types.Session], None] | None = None) -> None:
+    def __init__(self, url: str, *, secret: str = "", timeout: float = 30.0, transport: Transport | None = None,
+                 on_session: Callable[[types.Session], None] | None = None) -> None:
         self._url = url.rstrip("/")
         if not _is_server(self._url):
             raise ValueError(f"url {url!r} is not the http or https URL of a server")
-        if write_key and (key_id or secret) or key_id and not secret:
-            raise ValueError("give key_id and secret, or secret, or write_key, or none of them")
-        self._key_id, self._secret, self._write_key = key_id, secret, write_key
+        self._credentials = {"X-Api-Key": secret} if secret else {}
         self._timeout = timeout
         self._transport = HTTPTransport(max_answer=None) if transport is None else transport
         self._on_session = on_session
@@ -99,7 +96,7 @@ class Client(Operations):
     def _authorized(self, operation: str, method: str, url: str, headers: dict[str, str], body: bytes) -> Response:
         session = self._session
         if session is None or operation in ("register", "login"):
-            return self._send(method, url, {**headers, **self._credentials(method, url, body)}, body)
+            return self._send(method, url, {**headers, **self._credentials}, body)
         if operation in ("refresh", "logout"):
             return self._send(method, url, {**headers, "Authorization": "Bearer " + session["refresh_token"]}, body)
         token = self._token(session)
@@ -108,13 +105,6 @@ class Client(Operations):
             # Our clock and the server's differ, or the session was resumed.
             response = self._send(method, url, {**headers, "Authorization": "Bearer " + self._renew(token)}, body)
         return response
-
-    def _credentials(self, method: str, url: str, body: bytes) -> dict[str, str]:
-        if self._write_key:
-            return {"X-Write-Key": self._write_key}
-        if self._key_id:
-            return signature_headers(self._key_id, self._secret, time.time(), method, urlsplit(url).path, body)
-        return {"X-Api-Key": self._secret} if self._secret else {}
 
     def _token(self, session: types.Session) -> str:
         token = session["access_token"]
@@ -136,26 +126,27 @@ class Client(Operations):
         except Exception as e:
             raise ConnectionError(f"{method} {urlsplit(url).path}: {e or e!r}") from e
 
-    def _stream(self, method: str, url: str, headers: dict[str, str]) -> Iterator[Any]:
+    def _stream(self, method: str, url: str, headers: dict[str, str]) -> Stream[Any]:
         if not isinstance(self._transport, HTTPTransport):
             raise TypeError("a stream needs the transport of the standard library")
         if self._session is not None:
             headers["Authorization"] = "Bearer " + self._token(self._session)
         else:
-            headers.update(self._credentials(method, url, b""))
+            headers.update(self._credentials)
         headers["Accept"] = "text/event-stream"
         response, lines = self._transport.stream(Request(method, url, headers, b"", self._timeout))
         if response.status != 200 or _media_type(response) != "text/event-stream":
+            lines.close()
             raise APIError(response.status, response.headers, response.body)
-        return frames(lines)
+        return Stream(lines)
 
 
 class AsyncClient(AsyncOperations):
     """The same for tasks: ``async with AsyncClient(url, …) as client: await client.get_me()``. Its arguments are those of a :class:`Client`."""
 
-    def __init__(self, url: str, *, key_id: str = "", secret: str = "", write_key: str = "", timeout: float = 30.0,
-                 transport: Transport | None = None, on_session: Callable[[types.Session], None] | None = None) -> None:
-        self._client: Client = Client(url, key_id=key_id, secret=secret, write_key=write_key, timeout=timeout, transport=transport, on_session=on_session)
+    def __init__(self, url: str, *, secret: str = "", timeout: float = 30.0, transport: Transport | None = None,
+                 on_session: Callable[[types.Session], None] | None = None) -> None:
+        self._client: Client = Client(url, secret=secret, timeout=timeout, transport=transport, on_session=on_session)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Iterator, Literal, Mapping, Sequence, Uni
 from urllib.parse import quote
 
 from . import types
-from ._streams import each
+from ._streams import Stream, each
 
 
 def _part(value: str) -> str:
@@ -1062,7 +1062,7 @@ class Operations:
         """Withdraw an invitation."""
         self._call("revokeInvitation", "DELETE", f"/v1/projects/{_part(project_id)}/invitations/{_part(invitation_id)}", {}, {}, None, "none")
 
-    def stream_events(self, project_id: str, *, name: Sequence[str] | None = None, cursor: str | None = None, ticket: str | None = None, last_event_id: str | None = None) -> Iterator[types.LiveFrame]:
+    def stream_events(self, project_id: str, *, name: Sequence[str] | None = None, cursor: str | None = None, ticket: str | None = None, last_event_id: str | None = None) -> Stream[types.LiveFrame]:
         """Watch events as they are stored.
 
         Sends every event of the project after its commit, normally within 50 ms. A request that asks for an
@@ -1084,7 +1084,7 @@ class Operations:
         is not there or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings
         (else it is cut off).
         """
-        answer: Iterator[types.LiveFrame] = self._call("streamEvents", "GET", f"/v1/projects/{_part(project_id)}/live", {"name": name, "cursor": cursor, "ticket": ticket}, {"Last-Event-ID": last_event_id}, None, "stream")
+        answer: Stream[types.LiveFrame] = self._call("streamEvents", "GET", f"/v1/projects/{_part(project_id)}/live", {"name": name, "cursor": cursor, "ticket": ticket}, {"Last-Event-ID": last_event_id}, None, "stream")
         return answer
 
     def create_live_ticket(self, project_id: str) -> types.LiveTicket:
