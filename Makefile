@@ -35,6 +35,10 @@ postgres: ## install PostgreSQL's server programs if there are none
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
 
+.PHONY: python
+python: ## install Python 3 with pip and venv, with which the Python SDK is tested, if there is none
+	@sh scripts/fetch-python.sh
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -48,7 +52,7 @@ generate: ## generate gen/, sdk/go, sdk/python and sdk/typescript from the contr
 	@sh scripts/generate.sh
 
 .PHONY: test
-test: test-go test-sdk-go test-ts test-frontend ## run every test
+test: test-go test-sdk-go test-ts test-python test-frontend ## run every test
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.
@@ -74,6 +78,10 @@ test-sdk-go: node_modules
 .PHONY: test-ts
 test-ts: node_modules postgres chromium
 	npm test --workspaces --if-present
+
+.PHONY: test-python
+test-python: python postgres build ## the Python SDK, against the server that misbehaves and the real program
+	cd sdk/python && NIMBUS_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest
 
 .PHONY: test-frontend
 test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
