@@ -84,7 +84,7 @@ test-python: python postgres build ## the Python SDK, against the server that mi
 	cd sdk/python && NIMBUS_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest
 
 .PHONY: test-frontend
-test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
+test-frontend: chromium postgres python build ## the dashboard in a real browser, against the real program
 	cd frontend && NIMBUS_BIN=$(CURDIR)/$(BIN) npm run --silent e2e
 
 node_modules: package-lock.json
