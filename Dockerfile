@@ -10,6 +10,12 @@ COPY sdk/typescript ./sdk/typescript
 COPY frontend ./frontend
 RUN npm run build && npm run pack -w @nimbus-analytics/sdk
 
+FROM python:3.13-slim-bookworm AS python
+WORKDIR /src
+COPY --from=dashboard /src/sdk/dist ./sdk/dist
+COPY sdk/python ./sdk/python
+RUN python3 sdk/python/backend/nimbus_build.py sdk/dist
+
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 # First what changes seldom, so that a change of the sources does not download the modules again. The SDK is a module of
@@ -19,7 +25,7 @@ COPY sdk/go/go.mod sdk/go/go.sum ./sdk/go/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 COPY --from=dashboard /src/frontend/dist ./frontend/dist
-COPY --from=dashboard /src/sdk/dist ./sdk/dist
+COPY --from=python /src/sdk/dist ./sdk/dist
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus

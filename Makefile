@@ -21,6 +21,7 @@ build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 dashboard:
 	@sh scripts/build-dashboard.sh
 	@sh scripts/pack-sdk.sh
+	@sh scripts/pack-python.sh
 
 .PHONY: chromium
 chromium: ## install Chromium for the browser tests if there is none
@@ -34,6 +35,10 @@ postgres: ## install PostgreSQL's server programs if there are none
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
 
+.PHONY: python
+python: ## install Python 3 with pip and venv, with which the Python SDK is tested, if there is none
+	@sh scripts/fetch-python.sh
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -43,14 +48,14 @@ run: postgres build ## run an empty Nimbus
 	./$(BIN) serve
 
 .PHONY: generate
-generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL and the tracker
+generate: ## generate gen/, sdk/go, sdk/python and sdk/typescript from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
-# Two at a time: a browser, a database and a test program keep each other waiting, and two cores would be idle for a third of
-# the time.
+# Two at a time, the longest first: a browser, a database and a test program keep each other waiting, and two cores would be idle
+# for a third of the time.
 .PHONY: test
-test: ## run every test
-	@$(MAKE) --no-print-directory -j2 test-go test-sdk-go test-ts test-frontend
+test: build ## run every test
+	@$(MAKE) --no-print-directory -j2 test-go test-frontend test-ts test-sdk-go test-python
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.
@@ -78,8 +83,12 @@ test-sdk-go: node_modules
 test-ts: node_modules postgres chromium
 	npm test --workspaces --if-present
 
+.PHONY: test-python
+test-python: python postgres build ## the Python SDK, against the server that misbehaves and the real program
+	cd sdk/python && NIMBUS_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest
+
 .PHONY: test-frontend
-test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
+test-frontend: chromium postgres python build ## the dashboard in a real browser, against the real program
 	cd frontend && NIMBUS_BIN=$(CURDIR)/$(BIN) npm run --silent e2e
 
 node_modules: package-lock.json

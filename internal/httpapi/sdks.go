@@ -10,9 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// registerSDKs serves the packages that are built into this program, so that `npm install <server>/sdk/….tgz` needs
-// no registry. /sdk/ lists them, with the hashes that package managers check (Subresource Integrity, sha512). A path
-// has the version in it, and its content changes with the program, so it is not cached for long.
+// packageTypes are the media types of packages, by the end of their names.
+var packageTypes = map[string]string{".tgz": "application/gzip", ".whl": "application/zip", ".tar.gz": "application/gzip"}
+
+// registerSDKs serves the packages that are built into this program, so that `npm install <server>/sdk/….tgz` and
+// `pip install <server>/sdk/….whl` need no registry. /sdk/ lists them, with the hashes that package managers check
+// (Subresource Integrity, sha512; sha256 for pip). A path has the version in it, and its content changes with the program, so
+// it is not cached for long.
 func registerSDKs(e *echo.Echo, dist fs.FS) error {
 	index, err := fs.ReadFile(dist, "index.json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -30,16 +34,18 @@ func registerSDKs(e *echo.Echo, dist fs.FS) error {
 		}
 	}
 	serve("/sdk/", echo.MIMEApplicationJSON, index)
-	packages, err := fs.Glob(dist, "*.tgz")
-	if err != nil {
-		return fmt.Errorf("embedded SDKs: %w", err)
-	}
-	for _, name := range packages {
-		body, err := fs.ReadFile(dist, name)
+	for end, mediaType := range packageTypes {
+		packages, err := fs.Glob(dist, "*"+end)
 		if err != nil {
 			return fmt.Errorf("embedded SDKs: %w", err)
 		}
-		serve(path.Join("/sdk", name), "application/gzip", body)
+		for _, name := range packages {
+			body, err := fs.ReadFile(dist, name)
+			if err != nil {
+				return fmt.Errorf("embedded SDKs: %w", err)
+			}
+			serve(path.Join("/sdk", name), mediaType, body)
+		}
 	}
 	return nil
 }

@@ -20,7 +20,9 @@ func TestTheSDKsThatAreBuiltInAreServed(t *testing.T) {
 		return w
 	}
 	const name, index = "/sdk/nimbus-analytics-sdk-0.3.0.tgz", `{"packages":[{"name":"x"}]}`
-	packed := fstest.MapFS{".gitkeep": {}, "index.json": {Data: []byte(index)}, name[len("/sdk/"):]: {Data: []byte("tar")}}
+	const wheel, source = "/sdk/nimbus_analytics-0.3.0-py3-none-any.whl", "/sdk/nimbus_analytics-0.3.0.tar.gz"
+	packed := fstest.MapFS{".gitkeep": {}, "index.json": {Data: []byte(index)}, name[len("/sdk/"):]: {Data: []byte("tar")},
+		wheel[len("/sdk/"):]: {Data: []byte("zip")}, source[len("/sdk/"):]: {Data: []byte("src")}}
 	for _, tt := range []struct {
 		dist         fstest.MapFS
 		method, path string
@@ -30,6 +32,8 @@ func TestTheSDKsThatAreBuiltInAreServed(t *testing.T) {
 		{packed, "GET", "/sdk/", 200, "application/json", index},
 		{packed, "GET", name, 200, "application/gzip", "tar"},
 		{packed, "HEAD", name, 200, "application/gzip", "tar"}, // the server itself leaves the body out
+		{packed, "GET", wheel, 200, "application/zip", "zip"},
+		{packed, "GET", source, 200, "application/gzip", "src"},
 		{packed, "GET", "/sdk/.gitkeep", 404, "application/json", ""},
 		{fstest.MapFS{".gitkeep": {}}, "GET", "/sdk/", 200, "application/json", `{"packages": []}`},
 		{fstest.MapFS{".gitkeep": {}}, "GET", name, 404, "application/json", ""},

@@ -16,7 +16,7 @@ import { version } from '../../../../sdk/typescript/package.json';
 import * as snippets from './snippets';
 import './install.css';
 
-const ways = ['curl', 'node', 'go', 'browser'] as const;
+const ways = ['curl', 'node', 'go', 'python', 'browser'] as const;
 
 export function InstallPage() {
   useTitle(m.install.title);
@@ -57,6 +57,12 @@ export function InstallPage() {
                 <>
                   <Step title={m.install.installFirst}><Code wrap text={snippets.installGo(nimbusUrl)} /></Step>
                   <Step title={m.install.saveGo}><Code text={snippets.go(keys)} /></Step>
+                </>
+              )}
+              {way === 'python' && (
+                <>
+                  <Step title={m.install.installFirst}><Code wrap text={snippets.installPython(nimbusUrl, version)} /></Step>
+                  <Step title={m.install.savePython}><Code text={snippets.python(keys)} /></Step>
                 </>
               )}
               {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}

@@ -67,6 +67,20 @@ func main() {
 }`;
 }
 
+/** For a file track.py: `python3 track.py` says how many events were stored. */
+export function python({ url, projectId, keyId, secret }: Keys): string {
+  return `${secret ? '' : 'import os\n\n'}import nimbus
+
+with nimbus.Tracker(
+    url="${url}",
+    project_id="${projectId}",
+    key_id="${keyId}",
+    secret=${secret ? `"${secret}"` : 'os.environ["NIMBUS_SECRET"]'},
+) as tracker:  # sends what waits when the program ends
+    tracker.track("${event}", {"plan": "pro"}, user_id="user_1")
+print("events stored:", tracker.stats().delivered)`;
+}
+
 /** For every page: the first script keeps the calls that are made before the tracker has loaded. Page views are tracked without a call. */
 export function browser({ url, projectId, writeKey }: Keys): string {
   return `<script>
@@ -90,3 +104,6 @@ export const installNode = (url: string, version: string) => `npm install ${url}
 /** All other modules come from where they always do. The public checksum database does not know a module that is not published. */
 export const installGo = (url: string) => `go mod init example.com/shop
 GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk/go go get github.com/bahagh/nimbus/sdk/go`;
+
+/** The wheel has the version of the contract, as the npm package has. */
+export const installPython = (url: string, version: string) => `pip install ${url}/sdk/nimbus_analytics-${version}-py3-none-any.whl`;
