@@ -62,7 +62,7 @@ val ofDelivery: Map<String, () -> Unit> = mapOf(
         scripted {
             val x = tracker()
             val at = Instant.parse("2026-01-15T10:30:00.123456Z")
-            val props = mapOf("page" to "/ü", "n" to 1.5, "deep" to mapOf("list" to listOf(1)), "none" to null)
+            val props = mapOf("page" to "/ü", "n" to 1.5, "deep" to mapOf("list" to listOf(1L)), "none" to null)
             taken(x.tracker.track("page_view", props, Options("u", "a", ts = at, seq = 7, idempotencyKey = "k")))
             taken(x.tracker.enqueue(Event("plain", ts = at)))
             x.flush()
@@ -71,7 +71,7 @@ val ofDelivery: Map<String, () -> Unit> = mapOf(
             assertTrue(r.path.endsWith("/v1/events"))
             assertEquals("application/json", r.headers["content-type"])
             assertTrue((r.headers["user-agent"] as String).startsWith("nimbus-kotlin/"))
-            assertEquals("""{"page":"/ü","n":1.5,"deep":{"list":[1]},"none":null}""", Json.write(r.events[0].props))
+            assertEquals(props, r.events[0].props)
             assertEquals(Event("page_view", null, "u", "a", at, "k", 7), r.events[0].copy(props = null))
             assertEquals(Event("plain", ts = at), r.events[1].copy(idempotencyKey = null))
         }
@@ -123,7 +123,7 @@ val ofDelivery: Map<String, () -> Unit> = mapOf(
             props["n"] = 2
             list[0] = 2
             x.flush()
-            assertEquals("""{"n":1,"list":[1]}""", Json.write(report("requests=1").requests[0].events[0].props))
+            assertEquals(mapOf("n" to 1L, "list" to listOf(1L)), report("requests=1").requests[0].events[0].props)
         }
     },
     "flushes_by_count" to {
@@ -263,7 +263,7 @@ val ofDelivery: Map<String, () -> Unit> = mapOf(
         val time = FakeClock(runs = true)
         val after = """"headers": {"Retry-After": "7"}"""
         scripted("""{"replies": [{"status": 503, $after}, {"status": 429, $after}]}""") {
-            val x = tracker { clock = time; flushEvents = 1 }
+            val x = tracker { clock = time; flushEvents = 1; keyId = null } // the server would refuse a signature of another time
             x.track("a")
             x.flush()
             assertEquals(3, report("requests=3").requests.size)
