@@ -34,6 +34,15 @@ postgres: ## install PostgreSQL's server programs if there are none
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
 
+.PHONY: jdk
+jdk: ## install a JDK and Maven, with which the SDK for Kotlin is built and tested, if there are none
+	@sh scripts/fetch-jdk.sh
+
+.PHONY: sdk-kotlin
+sdk-kotlin: jdk ## build the SDK for Kotlin; the next build of bin/nimbus serves it as a Maven repository
+	@sh scripts/maven.sh -DskipTests package
+	@$(GO) run ./sdk/mavenrepo -project sdk/kotlin -out sdk/dist
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -43,11 +52,11 @@ run: postgres build ## run an empty Nimbus
 	./$(BIN) serve
 
 .PHONY: generate
-generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL and the tracker
+generate: ## generate gen/, sdk/go, sdk/kotlin and sdk/typescript from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
 .PHONY: test
-test: test-go test-sdk-go test-ts test-frontend ## run every test
+test: test-go test-sdk-go test-ts test-kotlin test-frontend ## run every test
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.
@@ -73,6 +82,13 @@ test-sdk-go: node_modules
 .PHONY: test-ts
 test-ts: node_modules postgres chromium
 	npm test --workspaces --if-present
+
+# The tests have their own copy of the server: that of bin may be older, and need not have the dashboard.
+.PHONY: test-kotlin
+test-kotlin: jdk postgres ## the SDK for Kotlin, against the server that misbehaves and the real program, and installed from it
+	@sh scripts/maven.sh package
+	$(GO) run ./sdk/mavenrepo -project sdk/kotlin -out sdk/dist
+	$(TEST) -tags kotlin -run Kotlin ./examples
 
 .PHONY: test-frontend
 test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
@@ -114,5 +130,5 @@ schemathesis: postgres build ## fuzz every operation with Schemathesis (needs Py
 
 .PHONY: clean
 clean: ## remove all build output (data/ stays)
-	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
+	rm -rf bin node_modules sdk/kotlin/target sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
 	find frontend/dist sdk/dist -mindepth 1 ! -name .gitkeep -delete

@@ -25,6 +25,9 @@ find gen/db -type f -name '*.go' ! -newer "$work/begun" -exec rm -f {} +
 echo 'sdk/go'
 (cd sdk/go && go tool -modfile=../../tools/go.mod oapi-codegen -config oapi-codegen.yaml ../../openapi/nimbus.yaml)
 
+echo 'sdk/kotlin'
+(cd tools && go run ./kotlingen -spec ../openapi/nimbus.yaml -out ../sdk/kotlin/src/main/kotlin/io/github/bahagh/nimbus/api)
+
 echo 'sdk/typescript, gen/tracker'
 # npm writes this file last, so that an interrupted install is repeated.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then

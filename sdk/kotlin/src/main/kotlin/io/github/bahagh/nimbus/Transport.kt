@@ -71,7 +71,7 @@ public fun interface Transport {
 
 /** Sends by HttpURLConnection, which every JVM and Android have. */
 public open class UrlTransport : Transport {
-    /** Opens a connection: override it for a proxy, or for TLS of your own. */
+    /** Opens a connection: override it for a proxy, or for TLS of your own. On the JVM a PATCH takes its URL alone. */
     @Throws(IOException::class)
     protected open fun open(url: URL): HttpURLConnection = url.openConnection() as HttpURLConnection
 
@@ -100,7 +100,7 @@ public open class UrlTransport : Transport {
         try {
             connection.requestMethod = request.method
         } catch (e: ProtocolException) {
-            return NetClient.send(request, url) ?: throw e
+            return NetClient.send(request, connection.url) ?: throw e
         }
         request.onCancel { connection.disconnect() }
         request.headers.forEach { (name, value) -> connection.setRequestProperty(name, value) }

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.BeforeAll
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestInstance
 import java.io.File
+import java.io.IOException
 import java.net.HttpURLConnection
 import java.net.URL
 import java.nio.file.Files
@@ -66,7 +67,13 @@ private class Nimbus {
             port = Regex("msg=ready url=\\S+:(\\d+)").find(line)?.groupValues?.get(1)?.toInt() ?: continue
             break
         }
-        thread(isDaemon = true) { lines.forEachLine { } } // a full pipe would stop it
+        thread(isDaemon = true) { // a full pipe would stop it
+            try {
+                lines.forEachLine { }
+            } catch (_: IOException) {
+                return@thread // it has ended
+            }
+        }
     }
 
     fun kill() {
@@ -178,7 +185,7 @@ class NimbusTest {
     @Test
     fun `nothing is lost or doubled when the server is killed`() {
         val shop = project()
-        val tracker = Tracker(config(shop).apply { flushEvents = 20; maxBackoff = Duration.ofMillis(100); logger = Logger { _, _ -> } })
+        val tracker = Tracker(config(shop).apply { flushEvents = 20; minBackoff = Duration.ofMillis(10); maxBackoff = Duration.ofMillis(100); logger = Logger { _, _ -> } })
         val tracked = AtomicInteger()
         val load = thread {
             repeat(EVENTS) {
