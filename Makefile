@@ -40,7 +40,7 @@ jdk: ## install a JDK and Maven, with which the SDK for Kotlin is built and test
 
 .PHONY: sdk-kotlin
 sdk-kotlin: jdk ## build the SDK for Kotlin; the next build of bin/nimbus serves it as a Maven repository
-	@sh scripts/maven.sh -DskipTests package
+	@sh scripts/maven.sh -Dmaven.test.skip package
 	@$(GO) run ./sdk/mavenrepo -project sdk/kotlin -out sdk/dist
 
 .PHONY: demo

@@ -67,6 +67,26 @@ func main() {
 }`;
 }
 
+export function kotlin({ url, projectId, keyId, secret }: Keys): string {
+  return `import io.github.bahagh.nimbus.Config
+import io.github.bahagh.nimbus.Options
+import io.github.bahagh.nimbus.Tracker
+
+fun main() {
+    val tracker = Tracker(
+        Config(
+            url = "${url}",
+            projectId = "${projectId}",
+            keyId = "${keyId}",
+            secret = ${secret ? `"${secret}"` : 'System.getenv("NIMBUS_SECRET")'},
+        ),
+    )
+    tracker.track("${event}", mapOf("plan" to "pro"), Options(userId = "user_1"))
+    tracker.close() // when the program ends: sends what waits
+    println("events stored: \${tracker.stats().delivered}")
+}`;
+}
+
 /** For every page: the first script keeps the calls that are made before the tracker has loaded. Page views are tracked without a call. */
 export function browser({ url, projectId, writeKey }: Keys): string {
   return `<script>
@@ -90,3 +110,12 @@ export const installNode = (url: string, version: string) => `npm install ${url}
 /** All other modules come from where they always do. The public checksum database does not know a module that is not published. */
 export const installGo = (url: string) => `go mod init example.com/shop
 GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk/go go get github.com/bahagh/nimbus/sdk/go`;
+
+/** The running server is a Maven repository for the SDK of its own version. Gradle takes plain http only when it is told to. */
+export const installKotlin = (url: string, version: string) => `repositories {
+    mavenCentral()
+    maven("${url}/sdk/maven")${url.startsWith('http:') ? ' { isAllowInsecureProtocol = true }' : ''}
+}
+dependencies {
+    implementation("io.github.bahagh:nimbus-analytics:${version}")
+}`;
