@@ -16,6 +16,11 @@ COPY --from=dashboard /src/sdk/dist ./sdk/dist
 COPY sdk/python ./sdk/python
 RUN python3 sdk/python/backend/nimbus_build.py sdk/dist
 
+FROM maven:3-eclipse-temurin-17 AS kotlin
+WORKDIR /src
+COPY sdk/kotlin ./sdk/kotlin
+RUN mvn -f sdk/kotlin -B -q -ntp -Dmaven.test.skip package
+
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 # First what changes seldom, so that a change of the sources does not download the modules again. The SDK is a module of
@@ -26,6 +31,8 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 COPY --from=dashboard /src/frontend/dist ./frontend/dist
 COPY --from=python /src/sdk/dist ./sdk/dist
+COPY --from=kotlin /src/sdk/kotlin/target ./sdk/kotlin/target
+RUN go run ./sdk/mavenrepo -project sdk/kotlin -out sdk/dist
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus

@@ -39,6 +39,15 @@ redis: ## install redis-server, which the tests start, if there is none
 python: ## install Python 3 with pip and venv, with which the Python SDK is tested, if there is none
 	@sh scripts/fetch-python.sh
 
+.PHONY: jdk
+jdk: ## install a JDK and Maven, with which the SDK for Kotlin is built and tested, if there are none
+	@sh scripts/fetch-jdk.sh
+
+.PHONY: sdk-kotlin
+sdk-kotlin: jdk ## build the SDK for Kotlin; the next build of bin/nimbus serves it as a Maven repository
+	@sh scripts/maven.sh -Dmaven.test.skip package
+	@$(GO) run ./sdk/mavenrepo -project sdk/kotlin -out sdk/dist
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -48,14 +57,14 @@ run: postgres build ## run an empty Nimbus
 	./$(BIN) serve
 
 .PHONY: generate
-generate: ## generate gen/, sdk/go, sdk/python and sdk/typescript from the contract, the SQL and the tracker
+generate: ## generate gen/ and the SDKs from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
 # Two at a time, the longest first: a browser, a database and a test program keep each other waiting, and two cores would be idle
 # for a third of the time.
 .PHONY: test
 test: build ## run every test
-	@$(MAKE) --no-print-directory -j2 test-go test-frontend test-ts test-sdk-go test-python
+	@$(MAKE) --no-print-directory -j2 test-go test-frontend test-ts test-sdk-go test-kotlin test-python
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.
@@ -86,6 +95,13 @@ test-ts: node_modules postgres chromium
 .PHONY: test-python
 test-python: python postgres build ## the Python SDK, against the server that misbehaves and the real program
 	cd sdk/python && NIMBUS_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest
+
+# The tests have their own copy of the server: that of bin may be older, and need not have the dashboard.
+.PHONY: test-kotlin
+test-kotlin: jdk postgres ## the SDK for Kotlin, against the server that misbehaves and the real program, and installed from it
+	@sh scripts/maven.sh package
+	$(GO) run ./sdk/mavenrepo -project sdk/kotlin -out sdk/kotlin/target/dist
+	$(TEST) -tags kotlin -run Kotlin ./examples
 
 .PHONY: test-frontend
 test-frontend: chromium postgres python build ## the dashboard in a real browser, against the real program
@@ -127,5 +143,5 @@ schemathesis: postgres build ## fuzz every operation with Schemathesis (needs Py
 
 .PHONY: clean
 clean: ## remove all build output (data/ stays)
-	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
+	rm -rf bin node_modules sdk/kotlin/target sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
 	find frontend/dist sdk/dist -mindepth 1 ! -name .gitkeep -delete

@@ -27,6 +27,8 @@ echo 'sdk/go'
 
 echo 'sdk/python'
 (cd tools && go run ./pygen -spec ../openapi/nimbus.yaml -out ../sdk/python/src/nimbus/api)
+echo 'sdk/kotlin'
+(cd tools && go run ./kotlingen -spec ../openapi/nimbus.yaml -out ../sdk/kotlin/src/main/kotlin/io/github/bahagh/nimbus/api)
 
 echo 'sdk/typescript, gen/tracker'
 # npm writes this file last, so that an interrupted install is repeated.

@@ -16,7 +16,7 @@ import { version } from '../../../../sdk/typescript/package.json';
 import * as snippets from './snippets';
 import './install.css';
 
-const ways = ['curl', 'node', 'go', 'python', 'browser'] as const;
+const ways = ['curl', 'node', 'go', 'python', 'kotlin', 'browser'] as const;
 
 export function InstallPage() {
   useTitle(m.install.title);
@@ -65,6 +65,7 @@ export function InstallPage() {
                   <Step title={m.install.savePython}><Code text={snippets.python(keys)} /></Step>
                 </>
               )}
+              {way === 'kotlin' && <Kotlin keys={keys} />}
               {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}
             </div>
           </section>
@@ -107,6 +108,23 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exc
       )}
       {create.error && <Failure error={create.error} />}
     </Notice>
+  );
+}
+
+/** Only a server that was built with Maven at hand has the SDK; its list says so. */
+function Kotlin({ keys }: { keys: snippets.Keys }) {
+  const list = useQuery({
+    queryKey: ['sdks'],
+    queryFn: async ({ signal }) => (await (await fetch(`${nimbusUrl}/sdk/`, { signal })).json()) as { packages: { name: string; version: string }[] },
+  });
+  const sdk = list.data?.packages.find((p) => p.name === 'io.github.bahagh:nimbus-analytics');
+  return (
+    <>
+      {sdk && <Step title={m.install.installKotlin}><Code wrap text={snippets.installKotlin(nimbusUrl, sdk.version)} /></Step>}
+      {list.data && !sdk && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.noKotlin}</Notice>}
+      {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
+      <Step title={m.install.saveKotlin}><Code text={snippets.kotlin(keys)} /></Step>
+    </>
   );
 }
 

@@ -79,6 +79,25 @@ with nimbus.Tracker(
 ) as tracker:  # sends what waits when the program ends
     tracker.track("${event}", {"plan": "pro"}, user_id="user_1")
 print("events stored:", tracker.stats().delivered)`;
+
+export function kotlin({ url, projectId, keyId, secret }: Keys): string {
+  return `import io.github.bahagh.nimbus.Config
+import io.github.bahagh.nimbus.Options
+import io.github.bahagh.nimbus.Tracker
+
+fun main() {
+    val tracker = Tracker(
+        Config(
+            url = "${url}",
+            projectId = "${projectId}",
+            keyId = "${keyId}",
+            secret = ${secret ? `"${secret}"` : 'System.getenv("NIMBUS_SECRET")'},
+        ),
+    )
+    tracker.track("${event}", mapOf("plan" to "pro"), Options(userId = "user_1"))
+    tracker.close() // when the program ends: sends what waits
+    println("events stored: \${tracker.stats().delivered}")
+}`;
 }
 
 /** For every page: the first script keeps the calls that are made before the tracker has loaded. Page views are tracked without a call. */
@@ -107,3 +126,11 @@ GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk
 
 /** The wheel has the version of the contract, as the npm package has. */
 export const installPython = (url: string, version: string) => `pip install ${url}/sdk/nimbus_analytics-${version}-py3-none-any.whl`;
+/** The running server is a Maven repository for the SDK of its own version. Gradle takes plain http only when it is told to. */
+export const installKotlin = (url: string, version: string) => `repositories {
+    mavenCentral()
+    maven("${url}/sdk/maven")${url.startsWith('http:') ? ' { isAllowInsecureProtocol = true }' : ''}
+}
+dependencies {
+    implementation("io.github.bahagh:nimbus-analytics:${version}")
+}`;

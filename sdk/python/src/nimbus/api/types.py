@@ -501,7 +501,8 @@ CountGroups = str
 """A type of groups, such as `company`, which are counted in place of people: what anybody did in a group is what the
 group did. An event is in the group that its property of this name says (a text, a number), else in the one that
 its property `$groups` has of this type; an event of no group does not count. Sessions of a group are cut by time
-alone. `people` and cohorts stay people, whose events are considered; breakdowns by `profile` are of people only.
+alone. `people` and cohorts stay people, whose events are considered; a breakdown by `profile` is by the profiles
+of the groups.
 """
 
 

@@ -1,0 +1,3 @@
+package io.github.bahagh.nimbus
+import org.junit.jupiter.api.Test
+class XTest { @Test fun x() { check(X().x() == 1) } }
