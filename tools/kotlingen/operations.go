@@ -68,36 +68,41 @@ func (g *generator) method(tag string, o operation) string {
 		case "path":
 			path = strings.ReplaceAll(path, "{"+p.json+"}", "${segment("+p.name+")}")
 		case "query":
-			query = append(query, quoted(p.json)+" to "+p.name)
+			query = append(query, quoted(p.json)+", "+p.name)
 		case "header":
-			headers = append(headers, quoted(p.json)+" to "+p.name)
+			headers = append(headers, quoted(p.json)+", "+p.name)
 		case "token":
 			token = "token = " + p.name
 		}
 	}
-	call := []string{fmt.Sprintf("%q", o.method), `"` + path + `"`, listOf("query", query), listOf("headers", headers), body, token}
-	var params []string
+	call := []string{fmt.Sprintf("%q", o.method), `"` + path + `"`, params("query", query), params("headers", headers), body, token}
+	var declared []string
 	for _, p := range append(required, optional...) {
-		params = append(params, p.text)
+		declared = append(declared, p.text)
 	}
 	var b strings.Builder
-	b.WriteString(doc("    ", strings.TrimSpace(o.op.Summary+".\n\n"+o.op.Description)))
+	summary := o.op.Summary
+	if !strings.HasSuffix(summary, "?") {
+		summary += "."
+	}
+	b.WriteString(doc("    ", strings.TrimSpace(summary+"\n\n"+o.op.Description)))
 	if len(optional) > 0 {
 		b.WriteString("    @JvmOverloads\n")
 	}
 	result, begin, end, more := g.answer(tag, o)
 	call = slices.DeleteFunc(append(call, more), func(argument string) bool { return argument == "" })
-	fmt.Fprintf(&b, "    public fun %s(%s)%s {\n%s    }\n", camel(id), strings.Join(params, ", "), result, statement(begin, call, end))
+	fmt.Fprintf(&b, "    public fun %s(%s)%s {\n%s    }\n", camel(id), strings.Join(declared, ", "), result, statement(begin, call, end))
 	return wrapped(b.String())
 }
 
 const columns = 120 // of a line
 
-func listOf(name string, pairs []string) string {
+// params are names and values in turn. Pairs would be prettier, but the compiler infers their types for seconds.
+func params(name string, pairs []string) string {
 	if len(pairs) == 0 {
 		return ""
 	}
-	return name + " = listOf(" + strings.Join(pairs, ", ") + ")"
+	return name + " = params(" + strings.Join(pairs, ", ") + ")"
 }
 
 // statement is a call on one line, or with a line for each argument.
@@ -108,8 +113,9 @@ func statement(begin string, arguments []string, end string) string {
 	var b strings.Builder
 	b.WriteString("        " + begin + "\n")
 	for _, a := range arguments {
-		if open := strings.Index(a, "listOf("); open >= 0 && len(a) > columns-13 {
-			a = a[:open] + "listOf(\n                " + strings.ReplaceAll(a[open+len("listOf("):len(a)-1], ", ", ",\n                ") + ",\n            )"
+		if open := strings.Index(a, "params("); open >= 0 && len(a) > columns-13 {
+			pairs := strings.ReplaceAll(a[open+len("params("):len(a)-1], ", \"", ",\n                \"")
+			a = a[:open] + "params(\n                " + pairs + ",\n            )"
 		}
 		b.WriteString("            " + a + ",\n")
 	}

@@ -50,12 +50,12 @@ public class AccountsApi internal constructor(private val caller: Caller) {
         return caller.location(
             "GET",
             "/v1/auth/oidc/callback",
-            query = listOf("state" to state, "code" to code, "iss" to iss, "error" to error),
+            query = params("state", state, "code", code, "iss", iss, "error", error),
         )
     }
 
     /**
-     * How can one log in here?.
+     * How can one log in here?
      *
      * For a page that shows a form, a button, or both, and whether people can register.
      */
@@ -63,7 +63,7 @@ public class AccountsApi internal constructor(private val caller: Caller) {
         return AuthMethods.fromJson(caller.json("GET", "/v1/auth/methods"))
     }
 
-    /** Who am I?. */
+    /** Who am I? */
     public fun getMe(): Account {
         return Account.fromJson(caller.json("GET", "/v1/auth/me"))
     }
@@ -154,7 +154,7 @@ public class AccountsApi internal constructor(private val caller: Caller) {
         return caller.location(
             "GET",
             "/v1/auth/oidc/login",
-            query = listOf("return_to" to returnTo, "invitation" to invitation),
+            query = params("return_to", returnTo, "invitation", invitation),
         )
     }
 }
@@ -167,10 +167,10 @@ public data class Account(
     val operator: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "email" to email,
-        "created_at" to createdAt,
-        "operator" to operator,
+        "id", id,
+        "email", email,
+        "created_at", createdAt,
+        "operator", operator,
     )
 
     public companion object {
@@ -199,12 +199,12 @@ public data class AuthMethods(
     val passwordResetByMail: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "password" to password,
-        "oidc" to oidc,
-        "registration" to registration,
-        "empty" to empty,
-        "setup_token" to setupToken,
-        "password_reset_by_mail" to passwordResetByMail,
+        "password", password,
+        "oidc", oidc,
+        "registration", registration,
+        "empty", empty,
+        "setup_token", setupToken,
+        "password_reset_by_mail", passwordResetByMail,
     )
 
     public companion object {
@@ -228,9 +228,9 @@ public data class ChangePasswordRequest @JvmOverloads constructor(
     var session: SessionKind? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "current_password" to currentPassword,
-        "new_password" to newPassword,
-        "session" to session,
+        "current_password", currentPassword,
+        "new_password", newPassword,
+        "session", session,
     )
 
     public companion object {
@@ -251,9 +251,9 @@ public data class CompletePasswordResetRequest @JvmOverloads constructor(
     var session: SessionKind? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "token" to token,
-        "new_password" to newPassword,
-        "session" to session,
+        "token", token,
+        "new_password", newPassword,
+        "session", session,
     )
 
     public companion object {
@@ -274,9 +274,9 @@ public data class LoginRequest @JvmOverloads constructor(
     var session: SessionKind? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "email" to email,
-        "password" to password,
-        "session" to session,
+        "email", email,
+        "password", password,
+        "session", session,
     )
 
     public companion object {
@@ -298,8 +298,8 @@ public data class OidcMethod(
     val name: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "enabled" to enabled,
-        "name" to name,
+        "enabled", enabled,
+        "name", name,
     )
 
     public companion object {
@@ -307,7 +307,7 @@ public data class OidcMethod(
             val m = Members(json, "OidcMethod")
             return OidcMethod(
                 truth(m.need("enabled")),
-                m["name"]?.let { text(it) },
+                textOrNull(m["name"]),
             )
         }
     }
@@ -317,7 +317,7 @@ public data class PasswordResetRequest(
     var email: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "email" to email,
+        "email", email,
     )
 
     public companion object {
@@ -340,11 +340,11 @@ public data class RegisterRequest @JvmOverloads constructor(
     var setupToken: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "email" to email,
-        "password" to password,
-        "invitation" to invitation,
-        "session" to session,
-        "setup_token" to setupToken,
+        "email", email,
+        "password", password,
+        "invitation", invitation,
+        "session", session,
+        "setup_token", setupToken,
     )
 
     public companion object {
@@ -353,9 +353,9 @@ public data class RegisterRequest @JvmOverloads constructor(
             return RegisterRequest(
                 text(m.need("email")),
                 text(m.need("password")),
-                m["invitation"]?.let { text(it) },
+                textOrNull(m["invitation"]),
                 m["session"]?.let { SessionKind.of(text(it)) },
-                m["setup_token"]?.let { text(it) },
+                textOrNull(m["setup_token"]),
             )
         }
     }
@@ -387,11 +387,11 @@ public data class Session(
     val account: Account,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "access_token" to accessToken,
-        "refresh_token" to refreshToken,
-        "token_type" to "Bearer",
-        "expires_in" to expiresIn,
-        "account" to account,
+        "access_token", accessToken,
+        "refresh_token", refreshToken,
+        "token_type", "Bearer",
+        "expires_in", expiresIn,
+        "account", account,
     )
 
     public companion object {
@@ -423,13 +423,13 @@ public data class SessionInfo(
     val userAgent: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "created_at" to createdAt,
-        "last_seen_at" to lastSeenAt,
-        "expires_at" to expiresAt,
-        "current" to current,
-        "ip" to ip,
-        "user_agent" to userAgent,
+        "id", id,
+        "created_at", createdAt,
+        "last_seen_at", lastSeenAt,
+        "expires_at", expiresAt,
+        "current", current,
+        "ip", ip,
+        "user_agent", userAgent,
     )
 
     public companion object {
@@ -441,8 +441,8 @@ public data class SessionInfo(
                 instant(m.need("last_seen_at")),
                 instant(m.need("expires_at")),
                 truth(m.need("current")),
-                m["ip"]?.let { text(it) },
-                m["user_agent"]?.let { text(it) },
+                textOrNull(m["ip"]),
+                textOrNull(m["user_agent"]),
             )
         }
     }
@@ -467,7 +467,7 @@ public data class SessionList(
     val items: List<SessionInfo>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {

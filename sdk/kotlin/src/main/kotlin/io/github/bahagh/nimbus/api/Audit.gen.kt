@@ -23,7 +23,7 @@ public class AuditApi internal constructor(private val caller: Caller) {
         return caller.stream(
             "GET",
             "/v1/projects/${segment(projectId)}/audit/export",
-            query = listOf("action" to action, "actor" to actor, "since" to since, "until" to until),
+            query = params("action", action, "actor", actor, "since", since, "until", until),
         )
     }
 
@@ -46,13 +46,13 @@ public class AuditApi internal constructor(private val caller: Caller) {
         return AuditPage.fromJson(caller.json(
             "GET",
             "/v1/projects/${segment(projectId)}/audit",
-            query = listOf(
-                "action" to action,
-                "actor" to actor,
-                "since" to since,
-                "until" to until,
-                "limit" to limit,
-                "cursor" to cursor,
+            query = params(
+                "action", action,
+                "actor", actor,
+                "since", since,
+                "until", until,
+                "limit", limit,
+                "cursor", cursor,
             ),
         ))
     }

@@ -6,7 +6,7 @@ import java.time.Instant
 /** The names, properties and values that events have. */
 public class CatalogueApi internal constructor(private val caller: Caller) {
     /**
-     * Which events are there?.
+     * Which events are there?
      *
      * The names of the project's events, the most frequent first, with how many each UTC day had. An event that was
      * just acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there
@@ -22,12 +22,12 @@ public class CatalogueApi internal constructor(private val caller: Caller) {
         return CatalogueEvents.fromJson(caller.json(
             "GET",
             "/v1/catalogue/events",
-            query = listOf("project_id" to projectId, "q" to q, "days" to days, "limit" to limit),
+            query = params("project_id", projectId, "q", q, "days", days, "limit", limit),
         ))
     }
 
     /**
-     * Which properties do events have?.
+     * Which properties do events have?
      *
      * The properties of events of one name, or of any, the most frequent first: their types, how many events have them,
      * and the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members
@@ -43,12 +43,12 @@ public class CatalogueApi internal constructor(private val caller: Caller) {
         return CatalogueProps.fromJson(caller.json(
             "GET",
             "/v1/catalogue/props",
-            query = listOf("project_id" to projectId, "event" to event, "q" to q, "limit" to limit),
+            query = params("project_id", projectId, "event", event, "q", q, "limit", limit),
         ))
     }
 
     /**
-     * Which values does a property have?.
+     * Which values does a property have?
      *
      * The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days
      * that have the property. Of each day the 200 most frequent ones are kept; the events with others are in
@@ -65,7 +65,7 @@ public class CatalogueApi internal constructor(private val caller: Caller) {
         return CatalogueValues.fromJson(caller.json(
             "GET",
             "/v1/catalogue/values",
-            query = listOf("project_id" to projectId, "prop" to prop, "event" to event, "q" to q, "limit" to limit),
+            query = params("project_id", projectId, "prop", prop, "event", event, "q", q, "limit", limit),
         ))
     }
 }
@@ -82,11 +82,11 @@ public data class CatalogueEvent(
     val days: List<Long>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "events" to events,
-        "first_seen" to firstSeen,
-        "last_seen" to lastSeen,
-        "days" to days,
+        "name", name,
+        "events", events,
+        "first_seen", firstSeen,
+        "last_seen", lastSeen,
+        "days", days,
     )
 
     public companion object {
@@ -111,9 +111,9 @@ public data class CatalogueEvents(
     val more: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "since" to since,
-        "more" to more,
+        "items", items,
+        "since", since,
+        "more", more,
     )
 
     public companion object {
@@ -164,14 +164,14 @@ public data class CatalogueProp(
     val range: CatalogueRange? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "prop" to prop,
-        "events" to events,
-        "share" to share,
-        "types" to types,
-        "first_seen" to firstSeen,
-        "last_seen" to lastSeen,
-        "range" to range,
+        "name", name,
+        "prop", prop,
+        "events", events,
+        "share", share,
+        "types", types,
+        "first_seen", firstSeen,
+        "last_seen", lastSeen,
+        "range", range,
     )
 
     public companion object {
@@ -199,9 +199,9 @@ public data class CatalogueProps(
     val more: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "events" to events,
-        "more" to more,
+        "items", items,
+        "events", events,
+        "more", more,
     )
 
     public companion object {
@@ -222,8 +222,8 @@ public data class CatalogueRange(
     val max: Double,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "min" to min,
-        "max" to max,
+        "min", min,
+        "max", max,
     )
 
     public companion object {
@@ -243,8 +243,8 @@ public data class CatalogueType(
     val events: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to type,
-        "events" to events,
+        "type", type,
+        "events", events,
     )
 
     public companion object {
@@ -264,8 +264,8 @@ public data class CatalogueValue(
     val value: Any? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "events" to events,
-        "value" to value,
+        "events", events,
+        "value", value,
     )
 
     public companion object {
@@ -287,9 +287,9 @@ public data class CatalogueValues(
     val more: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "unlisted" to unlisted,
-        "more" to more,
+        "items", items,
+        "unlisted", unlisted,
+        "more", more,
     )
 
     public companion object {

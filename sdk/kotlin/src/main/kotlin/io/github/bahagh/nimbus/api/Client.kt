@@ -90,7 +90,7 @@ public class Client @JvmOverloads constructor(
         headers["Accept"] = call.accept
         headers["User-Agent"] = USER_AGENT
         if (body != null) headers["Content-Type"] = "application/json"
-        call.headers.forEach { (name, value) -> if (value != null) headers[name] = value }
+        call.headers.forEach { (name, value) -> if (value != null) headers[name] = shown(value) }
         if (token != null) headers["Authorization"] = "Bearer $token"
         else credentials?.let { headers += it.headers(call.method, url, body ?: ByteArray(0), Instant.now()) }
         val response = transport.send(HttpRequest(call.method, url, headers, body, timeout))
@@ -164,7 +164,7 @@ internal class Call(
     val method: String,
     val path: String,
     val query: List<Pair<String, Any?>>,
-    val headers: List<Pair<String, String?>>,
+    val headers: List<Pair<String, Any?>>,
     val body: Model?,
     /** Instead of that of the session. */
     val token: String?,
@@ -178,7 +178,7 @@ public abstract class Caller internal constructor() {
     internal abstract fun open(call: Call): HttpResponse
 
     internal fun json(
-        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, String?>> = emptyList(),
+        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, Any?>> = emptyList(),
         body: Model? = null, token: String? = null, also: Int = 0,
     ): Any? {
         val response = open(Call(method, path, query, headers, body, token, "application/json", also))
@@ -191,7 +191,7 @@ public abstract class Caller internal constructor() {
     }
 
     internal fun send(
-        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, String?>> = emptyList(),
+        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, Any?>> = emptyList(),
         body: Model? = null, token: String? = null,
     ) {
         open(Call(method, path, query, headers, body, token, ANY, 0)).bytes(Int.MAX_VALUE)
@@ -199,13 +199,13 @@ public abstract class Caller internal constructor() {
 
     /** The caller closes it. */
     internal fun stream(
-        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, String?>> = emptyList(),
+        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, Any?>> = emptyList(),
         body: Model? = null, token: String? = null, accept: String = ANY,
     ): InputStream = open(Call(method, path, query, headers, body, token, accept, 0)).body
 
     /** Where a redirect goes to. */
     internal fun location(
-        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, String?>> = emptyList(),
+        method: String, path: String, query: List<Pair<String, Any?>> = emptyList(), headers: List<Pair<String, Any?>> = emptyList(),
     ): String = open(Call(method, path, query, headers, null, null, LOCATION, 0)).use { it.headers["location"].orEmpty() }
 }
 

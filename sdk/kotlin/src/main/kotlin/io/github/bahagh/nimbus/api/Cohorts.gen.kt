@@ -23,7 +23,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
         return CohortPeopleChange.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/cohorts/${segment(cohortId)}/people",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -41,7 +41,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
         return Cohort.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/cohorts",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -57,7 +57,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/projects/${segment(projectId)}/cohorts/${segment(cohortId)}",
-            query = listOf("force" to force),
+            query = params("force", force),
         )
     }
 
@@ -81,7 +81,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * How many people are in a cohort?.
+     * How many people are in a cohort?
      *
      * Now and, with `from`, `to` and `bucket`, at the end of each bucket of the range that is over: `last_days` of a
      * clause then ends there, and only what happened before counts, of people who had done something by then: those who
@@ -100,7 +100,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
         return CohortSize.fromJson(caller.json(
             "GET",
             "/v1/projects/${segment(projectId)}/cohorts/${segment(cohortId)}/size",
-            query = listOf("from" to from, "to" to to, "bucket" to bucket, "tz" to tz, "week_start" to weekStart),
+            query = params("from", from, "to", to, "bucket", bucket, "tz", tz, "week_start", weekStart),
         ))
     }
 
@@ -130,7 +130,7 @@ public class CohortsApi internal constructor(private val caller: Caller) {
         return Cohort.fromJson(caller.json(
             "PATCH",
             "/v1/projects/${segment(projectId)}/cohorts/${segment(cohortId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -142,8 +142,8 @@ public data class Behind(
     var at: Coordinate,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "question" to question,
-        "at" to at,
+        "question", question,
+        "at", at,
     )
 
     public companion object {
@@ -165,10 +165,10 @@ public data class ChangeCohortPeopleRequest @JvmOverloads constructor(
     var userIds: List<String>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "anonymous_ids" to anonymousIds,
-        "csv" to csv,
-        "mode" to mode,
-        "user_ids" to userIds,
+        "anonymous_ids", anonymousIds,
+        "csv", csv,
+        "mode", mode,
+        "user_ids", userIds,
     )
 
     public companion object {
@@ -176,7 +176,7 @@ public data class ChangeCohortPeopleRequest @JvmOverloads constructor(
             val m = Members(json, "ChangeCohortPeopleRequest")
             return ChangeCohortPeopleRequest(
                 m["anonymous_ids"]?.let { list(it) { text(it) } },
-                m["csv"]?.let { text(it) },
+                textOrNull(m["csv"]),
                 m["mode"]?.let { ChangeCohortPeopleRequestMode.of(text(it)) },
                 m["user_ids"]?.let { list(it) { text(it) } },
             )
@@ -219,18 +219,18 @@ public data class Cohort(
     val where: CohortClause? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "description" to description,
-        "kind" to kind,
-        "version" to version,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
-        "created_by" to createdBy,
-        "updated_by" to updatedBy,
-        "listed" to listed,
-        "used_by" to usedBy,
-        "where" to where,
+        "id", id,
+        "name", name,
+        "description", description,
+        "kind", kind,
+        "version", version,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
+        "created_by", createdBy,
+        "updated_by", updatedBy,
+        "listed", listed,
+        "used_by", usedBy,
+        "where", where,
     )
 
     public companion object {
@@ -244,9 +244,9 @@ public data class Cohort(
                 long(m.need("version")),
                 instant(m.need("created_at")),
                 instant(m.need("updated_at")),
-                m["created_by"]?.let { text(it) },
-                m["updated_by"]?.let { text(it) },
-                m["listed"]?.let { long(it) },
+                textOrNull(m["created_by"]),
+                textOrNull(m["updated_by"]),
+                longOrNull(m["listed"]),
                 m["used_by"]?.let { list(it) { CohortUse.fromJson(it) } },
                 m["where"]?.let { CohortClause.fromJson(it) },
             )
@@ -272,7 +272,7 @@ public data class CohortList(
     val items: List<Cohort>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -297,11 +297,11 @@ public data class CohortPeopleChange(
     val version: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "changed" to changed,
-        "listed" to listed,
-        "unknown" to unknown,
-        "unknown_count" to unknownCount,
-        "version" to version,
+        "changed", changed,
+        "listed", listed,
+        "unknown", unknown,
+        "unknown_count", unknownCount,
+        "version", version,
     )
 
     public companion object {
@@ -325,9 +325,9 @@ public data class CohortSize(
     val series: List<CohortSizePoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "size" to size,
-        "meta" to meta,
-        "series" to series,
+        "size", size,
+        "meta", meta,
+        "series", series,
     )
 
     public companion object {
@@ -348,8 +348,8 @@ public data class CohortSizePoint(
     val size: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "at" to at,
-        "size" to size,
+        "at", at,
+        "size", size,
     )
 
     public companion object {
@@ -369,9 +369,9 @@ public data class CohortUse(
     val name: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to kind,
-        "id" to id,
-        "name" to name,
+        "kind", kind,
+        "id", id,
+        "name", name,
     )
 
     public companion object {
@@ -409,11 +409,11 @@ public data class CreateCohortRequest @JvmOverloads constructor(
     var where: CohortClause? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "kind" to kind,
-        "behind" to behind,
-        "description" to description,
-        "where" to where,
+        "name", name,
+        "kind", kind,
+        "behind", behind,
+        "description", description,
+        "where", where,
     )
 
     public companion object {
@@ -423,7 +423,7 @@ public data class CreateCohortRequest @JvmOverloads constructor(
                 text(m.need("name")),
                 CohortKind.of(text(m.need("kind"))),
                 m["behind"]?.let { Behind.fromJson(it) },
-                m["description"]?.let { text(it) },
+                textOrNull(m["description"]),
                 m["where"]?.let { CohortClause.fromJson(it) },
             )
         }
@@ -451,17 +451,17 @@ public data class UpdateCohortRequest @JvmOverloads constructor(
     var where: CohortClause? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "description" to description,
-        "name" to name,
-        "where" to where,
+        "description", description,
+        "name", name,
+        "where", where,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateCohortRequest {
             val m = Members(json, "UpdateCohortRequest")
             return UpdateCohortRequest(
-                m["description"]?.let { text(it) },
-                m["name"]?.let { text(it) },
+                textOrNull(m["description"]),
+                textOrNull(m["name"]),
                 m["where"]?.let { CohortClause.fromJson(it) },
             )
         }

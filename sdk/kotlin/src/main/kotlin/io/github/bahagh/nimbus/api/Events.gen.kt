@@ -66,16 +66,16 @@ public class EventsApi internal constructor(private val caller: Caller) {
         return EventPage.fromJson(caller.json(
             "GET",
             "/v1/events",
-            query = listOf(
-                "project_id" to projectId,
-                "name" to name,
-                "user_id" to userId,
-                "since" to since,
-                "until" to until,
-                "props" to props,
-                "order" to order,
-                "limit" to limit,
-                "cursor" to cursor,
+            query = params(
+                "project_id", projectId,
+                "name", name,
+                "user_id", userId,
+                "since", since,
+                "until", until,
+                "props", props,
+                "order", order,
+                "limit", limit,
+                "cursor", cursor,
             ),
         ))
     }
@@ -92,7 +92,7 @@ public class EventsApi internal constructor(private val caller: Caller) {
         return QuarantinePage.fromJson(caller.json(
             "GET",
             "/v1/projects/${segment(projectId)}/quarantine",
-            query = listOf("limit" to limit, "cursor" to cursor),
+            query = params("limit", limit, "cursor", cursor),
         ))
     }
 
@@ -132,13 +132,13 @@ public data class Event @JvmOverloads constructor(
     var userId: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "anonymous_id" to anonymousId,
-        "idempotency_key" to idempotencyKey,
-        "props" to props,
-        "seq" to seq,
-        "ts" to ts,
-        "user_id" to userId,
+        "name", name,
+        "anonymous_id", anonymousId,
+        "idempotency_key", idempotencyKey,
+        "props", props,
+        "seq", seq,
+        "ts", ts,
+        "user_id", userId,
     )
 
     public companion object {
@@ -146,12 +146,12 @@ public data class Event @JvmOverloads constructor(
             val m = Members(json, "Event")
             return Event(
                 text(m.need("name")),
-                m["anonymous_id"]?.let { text(it) },
-                m["idempotency_key"]?.let { text(it) },
-                m["props"]?.let { members(it) },
-                m["seq"]?.let { long(it) },
-                m["ts"]?.let { instant(it) },
-                m["user_id"]?.let { text(it) },
+                textOrNull(m["anonymous_id"]),
+                textOrNull(m["idempotency_key"]),
+                membersOrNull(m["props"]),
+                longOrNull(m["seq"]),
+                instantOrNull(m["ts"]),
+                textOrNull(m["user_id"]),
             )
         }
     }
@@ -167,10 +167,10 @@ public data class EventError(
     val detail: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "index" to index,
-        "pointer" to pointer,
-        "code" to code,
-        "detail" to detail,
+        "index", index,
+        "pointer", pointer,
+        "code", code,
+        "detail", detail,
     )
 
     public companion object {
@@ -194,9 +194,9 @@ public data class EventPage(
     val resumeCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
-        "resume_cursor" to resumeCursor,
+        "items", items,
+        "next_cursor", nextCursor,
+        "resume_cursor", resumeCursor,
     )
 
     public companion object {
@@ -204,8 +204,8 @@ public data class EventPage(
             val m = Members(json, "EventPage")
             return EventPage(
                 list(m.need("items")) { StoredEvent.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
-                m["resume_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
+                textOrNull(m["resume_cursor"]),
             )
         }
     }
@@ -217,8 +217,8 @@ public data class IngestRequest(
     var events: List<Event>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "events" to events,
+        "project_id", projectId,
+        "events", events,
     )
 
     public companion object {
@@ -247,11 +247,11 @@ public data class IngestResult(
     val countedAsOther: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "accepted" to accepted,
-        "duplicates" to duplicates,
-        "rejected" to rejected,
-        "errors" to errors,
-        "counted_as_other" to countedAsOther,
+        "accepted", accepted,
+        "duplicates", duplicates,
+        "rejected", rejected,
+        "errors", errors,
+        "counted_as_other", countedAsOther,
     )
 
     public companion object {
@@ -262,7 +262,7 @@ public data class IngestResult(
                 int(m.need("duplicates")),
                 int(m.need("rejected")),
                 list(m.need("errors")) { EventError.fromJson(it) },
-                m["counted_as_other"]?.let { int(it) },
+                intOrNull(m["counted_as_other"]),
             )
         }
     }
@@ -274,8 +274,8 @@ public data class QuarantinePage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -283,7 +283,7 @@ public data class QuarantinePage(
             val m = Members(json, "QuarantinePage")
             return QuarantinePage(
                 list(m.need("items")) { Quarantined.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -306,14 +306,14 @@ public data class Quarantined(
     val body: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "received_at" to receivedAt,
-        "dialect" to dialect,
-        "operation" to operation,
-        "sdk" to sdk,
-        "reason" to reason,
-        "detail" to detail,
-        "body" to body,
+        "id", id,
+        "received_at", receivedAt,
+        "dialect", dialect,
+        "operation", operation,
+        "sdk", sdk,
+        "reason", reason,
+        "detail", detail,
+        "body", body,
     )
 
     public companion object {
@@ -339,8 +339,8 @@ public data class ReplayItem @JvmOverloads constructor(
     var body: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "body" to body,
+        "id", id,
+        "body", body,
     )
 
     public companion object {
@@ -348,7 +348,7 @@ public data class ReplayItem @JvmOverloads constructor(
             val m = Members(json, "ReplayItem")
             return ReplayItem(
                 text(m.need("id")),
-                m["body"]?.let { text(it) },
+                textOrNull(m["body"]),
             )
         }
     }
@@ -361,9 +361,9 @@ public data class ReplayKept(
     val detail: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "reason" to reason,
-        "detail" to detail,
+        "id", id,
+        "reason", reason,
+        "detail", detail,
     )
 
     public companion object {
@@ -382,7 +382,7 @@ public data class ReplayRequest(
     var items: List<ReplayItem>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -401,8 +401,8 @@ public data class ReplayResult(
     val kept: List<ReplayKept>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "stored" to stored,
-        "kept" to kept,
+        "stored", stored,
+        "kept", kept,
     )
 
     public companion object {

@@ -6,7 +6,7 @@ import java.time.Instant
 /** Questions about what people do, answered exactly. */
 public class InsightsApi internal constructor(private val caller: Caller) {
     /**
-     * Who are these people?.
+     * Who are these people?
      *
      * The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses,
      * and what a person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
@@ -16,7 +16,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * How far do people come through these steps?.
+     * How far do people come through these steps?
      *
      * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after
      * step, each with an event of its own, never earlier than the step before, within the window. `counts[k]` is how
@@ -31,7 +31,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * Who is new, comes back, and falls silent?.
+     * Who is new, comes back, and falls silent?
      *
      * Of each period: who was active for the first time ever (*new*), active in this period and the one before
      * (*returning*), active now, not in the period before but earlier (*resurrecting*), and active in the period before
@@ -42,7 +42,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * What do people do next?.
+     * What do people do next?
      *
      * The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at
      * `start` (at any node when it is absent) in the range and takes what follows within the window, at most `depth`
@@ -55,7 +55,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * Who is behind this number?.
+     * Who is behind this number?
      *
      * The people behind one number of an answer, as many as it says: `question` is the question that was asked, and
      * `at` is where the number stands in its answer. Each comes with the moment that put him there. The pages are in
@@ -66,7 +66,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * Do people come back?.
+     * Do people come back?
      *
      * Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or
      * any (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in
@@ -80,7 +80,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * How do visits go?.
+     * How do visits go?
      *
      * A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the
      * property `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A
@@ -91,7 +91,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * On how many days do people come?.
+     * On how many days do people come?
      *
      * How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
      */
@@ -100,7 +100,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * How much of this was there, over time?.
+     * How much of this was there, over time?
      *
      * Several series in one question, each of its own events, measure and filter, and formulas over them. The series
      * are called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals
@@ -121,7 +121,7 @@ public class InsightsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * How many people were there?.
+     * How many people were there?
      *
      * Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum
      * of those of its days. The range is taken as it is.
@@ -149,10 +149,10 @@ public data class CohortAnswer(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "people" to people,
-        "size" to size,
-        "meta" to meta,
-        "next_cursor" to nextCursor,
+        "people", people,
+        "size", size,
+        "meta", meta,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -162,7 +162,7 @@ public data class CohortAnswer(
                 list(m.need("people")) { text(it) },
                 long(m.need("size")),
                 InsightMeta.fromJson(m.need("meta")),
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -181,13 +181,13 @@ public data class CohortQuestion @JvmOverloads constructor(
     var limit: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "where" to where,
-        "as_of" to asOf,
-        "cursor" to cursor,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "limit" to limit,
+        "project_id", projectId,
+        "where", where,
+        "as_of", asOf,
+        "cursor", cursor,
+        "include_bots", includeBots,
+        "kind", kind,
+        "limit", limit,
     )
 
     public companion object {
@@ -196,11 +196,11 @@ public data class CohortQuestion @JvmOverloads constructor(
             return CohortQuestion(
                 text(m.need("project_id")),
                 CohortClause.fromJson(m.need("where")),
-                m["as_of"]?.let { instant(it) },
-                m["cursor"]?.let { text(it) },
-                m["include_bots"]?.let { truth(it) },
+                instantOrNull(m["as_of"]),
+                textOrNull(m["cursor"]),
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { CohortQuestionKind.of(text(it)) },
-                m["limit"]?.let { int(it) },
+                intOrNull(m["limit"]),
             )
         }
     }
@@ -235,15 +235,15 @@ public data class FunnelAnswer(
     val series: List<FunnelPoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "counts" to counts,
-        "incomplete" to incomplete,
-        "step_times" to stepTimes,
-        "meta" to meta,
-        "time" to time,
-        "groups" to groups,
-        "histogram" to histogram,
-        "other" to other,
-        "series" to series,
+        "counts", counts,
+        "incomplete", incomplete,
+        "step_times", stepTimes,
+        "meta", meta,
+        "time", time,
+        "groups", groups,
+        "histogram", histogram,
+        "other", other,
+        "series", series,
     )
 
     public companion object {
@@ -277,13 +277,13 @@ public data class FunnelGroup(
     val histogram: Histogram? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "counts" to counts,
-        "incomplete" to incomplete,
-        "step_times" to stepTimes,
-        "value" to value,
-        "time" to time,
-        "cohort" to cohort,
-        "histogram" to histogram,
+        "counts", counts,
+        "incomplete", incomplete,
+        "step_times", stepTimes,
+        "value", value,
+        "time", time,
+        "cohort", cohort,
+        "histogram", histogram,
     )
 
     public companion object {
@@ -295,7 +295,7 @@ public data class FunnelGroup(
                 list(m.need("step_times")) { it?.let { v -> StepTime.fromJson(v) } },
                 m["value"],
                 m["time"]?.let { StepTime.fromJson(it) },
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
                 m["histogram"]?.let { Histogram.fromJson(it) },
             )
         }
@@ -316,12 +316,12 @@ public data class FunnelOther(
     val histogram: Histogram? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "counts" to counts,
-        "incomplete" to incomplete,
-        "step_times" to stepTimes,
-        "time" to time,
-        "histogram" to histogram,
+        "values", values,
+        "counts", counts,
+        "incomplete", incomplete,
+        "step_times", stepTimes,
+        "time", time,
+        "histogram", histogram,
     )
 
     public companion object {
@@ -345,9 +345,9 @@ public data class FunnelPoint(
     val incomplete: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "counts" to counts,
-        "incomplete" to incomplete,
+        "start", start,
+        "counts", counts,
+        "incomplete", incomplete,
     )
 
     public companion object {
@@ -392,27 +392,27 @@ public data class FunnelQuestion @JvmOverloads constructor(
     var windowSeconds: Long? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "steps" to steps,
-        "as_of" to asOf,
-        "attempt" to attempt,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count" to count,
-        "count_groups" to countGroups,
-        "exclude" to exclude,
-        "filter" to filter,
-        "histogram" to histogram,
-        "hold" to hold,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "order" to order,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
-        "window_seconds" to windowSeconds,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "steps", steps,
+        "as_of", asOf,
+        "attempt", attempt,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count", count,
+        "count_groups", countGroups,
+        "exclude", exclude,
+        "filter", filter,
+        "histogram", histogram,
+        "hold", hold,
+        "include_bots", includeBots,
+        "kind", kind,
+        "order", order,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
+        "window_seconds", windowSeconds,
     )
 
     public companion object {
@@ -423,23 +423,23 @@ public data class FunnelQuestion @JvmOverloads constructor(
                 instant(m.need("from")),
                 instant(m.need("to")),
                 list(m.need("steps")) { FunnelStep.fromJson(it) },
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["attempt"]?.let { FunnelQuestionAttempt.of(text(it)) },
                 m["breakdown"]?.let { FunnelBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
                 m["count"]?.let { CountOf.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["exclude"]?.let { list(it) { FunnelExclusion.fromJson(it) } },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
                 m["histogram"]?.let { HistogramEdges.fromJson(it) },
                 m["hold"]?.let { list(it) { text(it) } },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { FunnelQuestionKind.of(text(it)) },
                 m["order"]?.let { FunnelQuestionOrder.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
-                m["window_seconds"]?.let { long(it) },
+                longOrNull(m["window_seconds"]),
             )
         }
     }
@@ -494,8 +494,8 @@ public data class Histogram(
     val counts: List<Long>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "under" to under,
-        "counts" to counts,
+        "under", under,
+        "counts", counts,
     )
 
     public companion object {
@@ -520,10 +520,10 @@ public data class LifecycleAnswer(
     val other: LifecycleOther? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "rows" to rows,
-        "meta" to meta,
-        "groups" to groups,
-        "other" to other,
+        "rows", rows,
+        "meta", meta,
+        "groups", groups,
+        "other", other,
     )
 
     public companion object {
@@ -545,9 +545,9 @@ public data class LifecycleGroup(
     val cohort: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "rows" to rows,
-        "value" to value,
-        "cohort" to cohort,
+        "rows", rows,
+        "value", value,
+        "cohort", cohort,
     )
 
     public companion object {
@@ -556,7 +556,7 @@ public data class LifecycleGroup(
             return LifecycleGroup(
                 list(m.need("rows")) { LifecycleRow.fromJson(it) },
                 m["value"],
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
             )
         }
     }
@@ -569,8 +569,8 @@ public data class LifecycleOther(
     val rows: List<LifecycleRow>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "rows" to rows,
+        "values", values,
+        "rows", rows,
     )
 
     public companion object {
@@ -608,21 +608,21 @@ public data class LifecycleQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "kind", kind,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -632,17 +632,17 @@ public data class LifecycleQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { LifecycleQuestionKind.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -672,12 +672,12 @@ public data class LifecycleRow(
     val complete: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "new" to new,
-        "returning" to returning,
-        "resurrecting" to resurrecting,
-        "dormant" to dormant,
-        "complete" to complete,
+        "start", start,
+        "new", new,
+        "returning", returning,
+        "resurrecting", resurrecting,
+        "dormant", dormant,
+        "complete", complete,
     )
 
     public companion object {
@@ -702,10 +702,10 @@ public data class PathLink(
     val to: Any? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "step" to step,
-        "count" to count,
-        "from" to from,
-        "to" to to,
+        "step", step,
+        "count", count,
+        "from", from,
+        "to", to,
     )
 
     public companion object {
@@ -727,9 +727,9 @@ public data class PathNode(
     val node: Any? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "count" to count,
-        "drop_off" to dropOff,
-        "node" to node,
+        "count", count,
+        "drop_off", dropOff,
+        "node", node,
     )
 
     public companion object {
@@ -750,9 +750,9 @@ public data class PathStep(
     val other: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "step" to step,
-        "nodes" to nodes,
-        "other" to other,
+        "step", step,
+        "nodes", nodes,
+        "other", other,
     )
 
     public companion object {
@@ -783,14 +783,14 @@ public data class PathsAnswer(
     val other: PathsOther? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "paths" to paths,
-        "longer" to longer,
-        "backwards" to backwards,
-        "steps" to steps,
-        "links" to links,
-        "meta" to meta,
-        "groups" to groups,
-        "other" to other,
+        "paths", paths,
+        "longer", longer,
+        "backwards", backwards,
+        "steps", steps,
+        "links", links,
+        "meta", meta,
+        "groups", groups,
+        "other", other,
     )
 
     public companion object {
@@ -819,12 +819,12 @@ public data class PathsGroup(
     val cohort: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "paths" to paths,
-        "longer" to longer,
-        "steps" to steps,
-        "links" to links,
-        "value" to value,
-        "cohort" to cohort,
+        "paths", paths,
+        "longer", longer,
+        "steps", steps,
+        "links", links,
+        "value", value,
+        "cohort", cohort,
     )
 
     public companion object {
@@ -836,7 +836,7 @@ public data class PathsGroup(
                 list(m.need("steps")) { PathStep.fromJson(it) },
                 list(m.need("links")) { PathLink.fromJson(it) },
                 m["value"],
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
             )
         }
     }
@@ -852,11 +852,11 @@ public data class PathsOther(
     val links: List<PathLink>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "paths" to paths,
-        "longer" to longer,
-        "steps" to steps,
-        "links" to links,
+        "values", values,
+        "paths", paths,
+        "longer", longer,
+        "steps", steps,
+        "links", links,
     )
 
     public companion object {
@@ -909,28 +909,28 @@ public data class PathsQuestion @JvmOverloads constructor(
     var windowSeconds: Long? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "collapse" to collapse,
-        "count" to count,
-        "count_groups" to countGroups,
-        "custom_events" to customEvents,
-        "depth" to depth,
-        "end" to end,
-        "events" to events,
-        "exclude" to exclude,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "node_prop" to nodeProp,
-        "people" to people,
-        "start" to start,
-        "top" to top,
-        "tz" to tz,
-        "window_seconds" to windowSeconds,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "collapse", collapse,
+        "count", count,
+        "count_groups", countGroups,
+        "custom_events", customEvents,
+        "depth", depth,
+        "end", end,
+        "events", events,
+        "exclude", exclude,
+        "filter", filter,
+        "include_bots", includeBots,
+        "kind", kind,
+        "node_prop", nodeProp,
+        "people", people,
+        "start", start,
+        "top", top,
+        "tz", tz,
+        "window_seconds", windowSeconds,
     )
 
     public companion object {
@@ -940,25 +940,25 @@ public data class PathsQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
-                m["collapse"]?.let { truth(it) },
+                truthOrNull(m["collapse"]),
                 m["count"]?.let { CountOf.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["custom_events"]?.let { list(it) { text(it) } },
-                m["depth"]?.let { int(it) },
+                intOrNull(m["depth"]),
                 m["end"]?.let { Anchor.fromJson(it) },
                 m["events"]?.let { list(it) { text(it) } },
                 m["exclude"]?.let { list(it) { text(it) } },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { PathsQuestionKind.of(text(it)) },
-                m["node_prop"]?.let { text(it) },
+                textOrNull(m["node_prop"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
                 m["start"]?.let { Anchor.fromJson(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
-                m["window_seconds"]?.let { long(it) },
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
+                longOrNull(m["window_seconds"]),
             )
         }
     }
@@ -986,10 +986,10 @@ public data class PeopleAnswer(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "total" to total,
-        "meta" to meta,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "total", total,
+        "meta", meta,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -999,7 +999,7 @@ public data class PeopleAnswer(
                 list(m.need("items")) { PersonBehind.fromJson(it) },
                 long(m.need("total")),
                 InsightMeta.fromJson(m.need("meta")),
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -1012,9 +1012,9 @@ public data class PeopleExport(
     var at: Coordinate,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "question" to question,
-        "at" to at,
+        "project_id", projectId,
+        "question", question,
+        "at", at,
     )
 
     public companion object {
@@ -1039,11 +1039,11 @@ public data class PeopleQuestion @JvmOverloads constructor(
     var limit: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "question" to question,
-        "at" to at,
-        "cursor" to cursor,
-        "limit" to limit,
+        "project_id", projectId,
+        "question", question,
+        "at", at,
+        "cursor", cursor,
+        "limit", limit,
     )
 
     public companion object {
@@ -1053,8 +1053,8 @@ public data class PeopleQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 Insight.fromJson(m.need("question")),
                 Coordinate.fromJson(m.need("at")),
-                m["cursor"]?.let { text(it) },
-                m["limit"]?.let { int(it) },
+                textOrNull(m["cursor"]),
+                intOrNull(m["limit"]),
             )
         }
     }
@@ -1067,8 +1067,8 @@ public data class PersonBehind(
     val ts: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "person" to person,
-        "ts" to ts,
+        "person", person,
+        "ts", ts,
     )
 
     public companion object {
@@ -1090,11 +1090,11 @@ public data class RetentionAnswer(
     val other: RetentionOther? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "rows" to rows,
-        "average" to average,
-        "meta" to meta,
-        "groups" to groups,
-        "other" to other,
+        "rows", rows,
+        "average", average,
+        "meta", meta,
+        "groups", groups,
+        "other", other,
     )
 
     public companion object {
@@ -1116,8 +1116,8 @@ public data class RetentionAverage(
     val size: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "retained" to retained,
-        "size" to size,
+        "retained", retained,
+        "size", size,
     )
 
     public companion object {
@@ -1138,10 +1138,10 @@ public data class RetentionGroup(
     val cohort: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "rows" to rows,
-        "average" to average,
-        "value" to value,
-        "cohort" to cohort,
+        "rows", rows,
+        "average", average,
+        "value", value,
+        "cohort", cohort,
     )
 
     public companion object {
@@ -1151,7 +1151,7 @@ public data class RetentionGroup(
                 list(m.need("rows")) { RetentionRow.fromJson(it) },
                 list(m.need("average")) { RetentionAverage.fromJson(it) },
                 m["value"],
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
             )
         }
     }
@@ -1163,9 +1163,9 @@ public data class RetentionOther(
     val average: List<RetentionAverage>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "rows" to rows,
-        "average" to average,
+        "values", values,
+        "rows", rows,
+        "average", average,
     )
 
     public companion object {
@@ -1208,25 +1208,25 @@ public data class RetentionQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "start" to start,
-        "return" to return_,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "cohort" to cohort,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "interval" to interval,
-        "kind" to kind,
-        "mode" to mode,
-        "people" to people,
-        "periods" to periods,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "start", start,
+        "return", return_,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "cohort", cohort,
+        "count_groups", countGroups,
+        "filter", filter,
+        "include_bots", includeBots,
+        "interval", interval,
+        "kind", kind,
+        "mode", mode,
+        "people", people,
+        "periods", periods,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1238,19 +1238,19 @@ public data class RetentionQuestion @JvmOverloads constructor(
                 instant(m.need("to")),
                 Step.fromJson(m.need("start")),
                 Step.fromJson(m.need("return")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { InsightBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
                 m["cohort"]?.let { RetentionQuestionCohort.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["interval"]?.let { RetentionQuestionInterval.of(text(it)) },
                 m["kind"]?.let { RetentionQuestionKind.of(text(it)) },
                 m["mode"]?.let { RetentionQuestionMode.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["periods"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                intOrNull(m["periods"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1322,10 +1322,10 @@ public data class RetentionRow(
     val complete: Int,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "size" to size,
-        "values" to values,
-        "complete" to complete,
+        "start", start,
+        "size", size,
+        "values", values,
+        "complete", complete,
     )
 
     public companion object {
@@ -1346,8 +1346,8 @@ public data class SessionEnd(
     val sessions: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "event" to event,
-        "sessions" to sessions,
+        "event", event,
+        "sessions", sessions,
     )
 
     public companion object {
@@ -1368,8 +1368,8 @@ public data class SessionEnds(
     val other: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "top" to top,
-        "other" to other,
+        "top", top,
+        "other", other,
     )
 
     public companion object {
@@ -1398,14 +1398,14 @@ public data class SessionGroup(
     val cohort: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "sessions" to sessions,
-        "people" to people,
-        "events" to events,
-        "bounces" to bounces,
-        "incomplete" to incomplete,
-        "value" to value,
-        "length" to length,
-        "cohort" to cohort,
+        "sessions", sessions,
+        "people", people,
+        "events", events,
+        "bounces", bounces,
+        "incomplete", incomplete,
+        "value", value,
+        "length", length,
+        "cohort", cohort,
     )
 
     public companion object {
@@ -1419,7 +1419,7 @@ public data class SessionGroup(
                 long(m.need("incomplete")),
                 m["value"],
                 m["length"]?.let { StepTime.fromJson(it) },
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
             )
         }
     }
@@ -1439,12 +1439,12 @@ public data class SessionOther(
     val length: StepTime? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "sessions" to sessions,
-        "events" to events,
-        "bounces" to bounces,
-        "incomplete" to incomplete,
-        "length" to length,
+        "values", values,
+        "sessions", sessions,
+        "events", events,
+        "bounces", bounces,
+        "incomplete", incomplete,
+        "length", length,
     )
 
     public companion object {
@@ -1468,9 +1468,9 @@ public data class SessionPoint(
     val people: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "sessions" to sessions,
-        "people" to people,
+        "start", start,
+        "sessions", sessions,
+        "people", people,
     )
 
     public companion object {
@@ -1505,18 +1505,18 @@ public data class SessionsAnswer(
     val series: List<SessionPoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "sessions" to sessions,
-        "people" to people,
-        "events" to events,
-        "bounces" to bounces,
-        "incomplete" to incomplete,
-        "entries" to entries,
-        "exits" to exits,
-        "meta" to meta,
-        "length" to length,
-        "groups" to groups,
-        "other" to other,
-        "series" to series,
+        "sessions", sessions,
+        "people", people,
+        "events", events,
+        "bounces", bounces,
+        "incomplete", incomplete,
+        "entries", entries,
+        "exits", exits,
+        "meta", meta,
+        "length", length,
+        "groups", groups,
+        "other", other,
+        "series", series,
     )
 
     public companion object {
@@ -1561,19 +1561,19 @@ public data class SessionsQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "filter", filter,
+        "include_bots", includeBots,
+        "kind", kind,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1583,15 +1583,15 @@ public data class SessionsQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { InsightBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { SessionsQuestionKind.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1623,12 +1623,12 @@ public data class StepTime(
     val max: Double,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "n" to n,
-        "mean" to mean,
-        "median" to median,
-        "p90" to p90,
-        "min" to min,
-        "max" to max,
+        "n", n,
+        "mean", mean,
+        "median", median,
+        "p90", p90,
+        "min", min,
+        "max", max,
     )
 
     public companion object {
@@ -1660,13 +1660,13 @@ public data class StickinessAnswer(
     val other: StickinessOther? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "periods" to periods,
-        "people" to people,
-        "exactly" to exactly,
-        "at_least" to atLeast,
-        "meta" to meta,
-        "groups" to groups,
-        "other" to other,
+        "periods", periods,
+        "people", people,
+        "exactly", exactly,
+        "at_least", atLeast,
+        "meta", meta,
+        "groups", groups,
+        "other", other,
     )
 
     public companion object {
@@ -1693,11 +1693,11 @@ public data class StickinessGroup(
     val cohort: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "people" to people,
-        "exactly" to exactly,
-        "at_least" to atLeast,
-        "value" to value,
-        "cohort" to cohort,
+        "people", people,
+        "exactly", exactly,
+        "at_least", atLeast,
+        "value", value,
+        "cohort", cohort,
     )
 
     public companion object {
@@ -1708,7 +1708,7 @@ public data class StickinessGroup(
                 list(m.need("exactly")) { long(it) },
                 list(m.need("at_least")) { long(it) },
                 m["value"],
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
             )
         }
     }
@@ -1723,10 +1723,10 @@ public data class StickinessOther(
     val atLeast: List<Long>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "people" to people,
-        "exactly" to exactly,
-        "at_least" to atLeast,
+        "values", values,
+        "people", people,
+        "exactly", exactly,
+        "at_least", atLeast,
     )
 
     public companion object {
@@ -1766,21 +1766,21 @@ public data class StickinessQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "kind", kind,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1790,17 +1790,17 @@ public data class StickinessQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { StickinessQuestionKind.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1836,12 +1836,12 @@ public data class TrendsAnswer(
     val meta: InsightMeta,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "bucket" to bucket,
-        "starts" to starts,
-        "series" to series,
-        "formulas" to formulas,
-        "groups" to groups,
-        "meta" to meta,
+        "bucket", bucket,
+        "starts", starts,
+        "series", series,
+        "formulas", formulas,
+        "groups", groups,
+        "meta", meta,
     )
 
     public companion object {
@@ -1868,10 +1868,10 @@ public data class TrendsGroup(
     val formulas: List<TrendsLine>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "other" to other,
-        "series" to series,
-        "formulas" to formulas,
+        "values", values,
+        "other", other,
+        "series", series,
+        "formulas", formulas,
     )
 
     public companion object {
@@ -1894,16 +1894,16 @@ public data class TrendsLine(
     val total: Double? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "total" to total,
+        "values", values,
+        "total", total,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): TrendsLine {
             val m = Members(json, "TrendsLine")
             return TrendsLine(
-                list(m.need("values")) { it?.let { v -> double(v) } },
-                m["total"]?.let { double(it) },
+                list(m.need("values")) { doubleOrNull(it) },
+                doubleOrNull(m["total"]),
             )
         }
     }
@@ -1935,22 +1935,22 @@ public data class TrendsQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "series" to series,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "formulas" to formulas,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "people" to people,
-        "top" to top,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "series", series,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "filter", filter,
+        "formulas", formulas,
+        "include_bots", includeBots,
+        "kind", kind,
+        "people", people,
+        "top", top,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1961,17 +1961,17 @@ public data class TrendsQuestion @JvmOverloads constructor(
                 instant(m.need("from")),
                 instant(m.need("to")),
                 list(m.need("series")) { TrendsSeries.fromJson(it) },
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { list(it) { TrendsBreakdown.fromJson(it) } },
                 m["bucket"]?.let { Bucket.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
                 m["formulas"]?.let { list(it) { TrendsFormula.fromJson(it) } },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { TrendsQuestionKind.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -2004,11 +2004,11 @@ public data class UniquesAnswer(
     val series: List<UniquesPoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "total" to total,
-        "meta" to meta,
-        "groups" to groups,
-        "other" to other,
-        "series" to series,
+        "total", total,
+        "meta", meta,
+        "groups", groups,
+        "other", other,
+        "series", series,
     )
 
     public companion object {
@@ -2032,10 +2032,10 @@ public data class UniquesGroup(
     val series: List<UniquesPoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "total" to total,
-        "value" to value,
-        "cohort" to cohort,
-        "series" to series,
+        "total", total,
+        "value", value,
+        "cohort", cohort,
+        "series", series,
     )
 
     public companion object {
@@ -2044,7 +2044,7 @@ public data class UniquesGroup(
             return UniquesGroup(
                 long(m.need("total")),
                 m["value"],
-                m["cohort"]?.let { text(it) },
+                textOrNull(m["cohort"]),
                 m["series"]?.let { list(it) { UniquesPoint.fromJson(it) } },
             )
         }
@@ -2059,9 +2059,9 @@ public data class UniquesOther(
     val series: List<UniquesPoint>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "values" to values,
-        "total" to total,
-        "series" to series,
+        "values", values,
+        "total", total,
+        "series", series,
     )
 
     public companion object {
@@ -2081,8 +2081,8 @@ public data class UniquesPoint(
     val people: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "people" to people,
+        "start", start,
+        "people", people,
     )
 
     public companion object {
@@ -2120,21 +2120,21 @@ public data class UniquesQuestion @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "kind" to kind,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "kind", kind,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -2144,17 +2144,17 @@ public data class UniquesQuestion @JvmOverloads constructor(
                 text(m.need("project_id")),
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["kind"]?.let { UniquesQuestionKind.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }

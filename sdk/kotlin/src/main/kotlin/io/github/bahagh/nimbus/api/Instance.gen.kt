@@ -19,7 +19,7 @@ public class InstanceApi internal constructor(private val caller: Caller) {
         return CreatedInstanceAccount.fromJson(caller.json(
             "POST",
             "/v1/instance/accounts",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -47,7 +47,7 @@ public class InstanceApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/instance/accounts/${segment(accountId)}",
-            query = listOf("delete_projects" to deleteProjects),
+            query = params("delete_projects", deleteProjects),
         )
     }
 
@@ -74,7 +74,7 @@ public class InstanceApi internal constructor(private val caller: Caller) {
         return InstanceAccountPage.fromJson(caller.json(
             "GET",
             "/v1/instance/accounts",
-            query = listOf("limit" to limit, "cursor" to cursor, "email" to email),
+            query = params("limit", limit, "cursor", cursor, "email", email),
         ))
     }
 
@@ -96,13 +96,13 @@ public class InstanceApi internal constructor(private val caller: Caller) {
         return AuditPage.fromJson(caller.json(
             "GET",
             "/v1/instance/audit",
-            query = listOf(
-                "action" to action,
-                "actor" to actor,
-                "since" to since,
-                "until" to until,
-                "limit" to limit,
-                "cursor" to cursor,
+            query = params(
+                "action", action,
+                "actor", actor,
+                "since", since,
+                "until", until,
+                "limit", limit,
+                "cursor", cursor,
             ),
         ))
     }
@@ -117,7 +117,7 @@ public class InstanceApi internal constructor(private val caller: Caller) {
         return InstanceProjectPage.fromJson(caller.json(
             "GET",
             "/v1/instance/projects",
-            query = listOf("limit" to limit, "cursor" to cursor),
+            query = params("limit", limit, "cursor", cursor),
         ))
     }
 
@@ -158,8 +158,8 @@ public data class CreateInstanceAccountRequest @JvmOverloads constructor(
     var operator: Boolean? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "email" to email,
-        "operator" to operator,
+        "email", email,
+        "operator", operator,
     )
 
     public companion object {
@@ -167,7 +167,7 @@ public data class CreateInstanceAccountRequest @JvmOverloads constructor(
             val m = Members(json, "CreateInstanceAccountRequest")
             return CreateInstanceAccountRequest(
                 text(m.need("email")),
-                m["operator"]?.let { truth(it) },
+                truthOrNull(m["operator"]),
             )
         }
     }
@@ -178,8 +178,8 @@ public data class CreatedInstanceAccount(
     val link: PasswordResetLink,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "account" to account,
-        "link" to link,
+        "account", account,
+        "link", link,
     )
 
     public companion object {
@@ -208,14 +208,14 @@ public data class InstanceAccount(
     val lastSeenAt: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "email" to email,
-        "created_at" to createdAt,
-        "operator" to operator,
-        "disabled" to disabled,
-        "projects" to projects,
-        "events" to events,
-        "last_seen_at" to lastSeenAt,
+        "id", id,
+        "email", email,
+        "created_at", createdAt,
+        "operator", operator,
+        "disabled", disabled,
+        "projects", projects,
+        "events", events,
+        "last_seen_at", lastSeenAt,
     )
 
     public companion object {
@@ -229,7 +229,7 @@ public data class InstanceAccount(
                 truth(m.need("disabled")),
                 int(m.need("projects")),
                 long(m.need("events")),
-                m["last_seen_at"]?.let { instant(it) },
+                instantOrNull(m["last_seen_at"]),
             )
         }
     }
@@ -241,8 +241,8 @@ public data class InstanceAccountPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -250,7 +250,7 @@ public data class InstanceAccountPage(
             val m = Members(json, "InstanceAccountPage")
             return InstanceAccountPage(
                 list(m.need("items")) { InstanceAccount.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -274,16 +274,16 @@ public data class InstanceProject(
     val lastEventDay: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "created_at" to createdAt,
-        "disabled" to disabled,
-        "owners" to owners,
-        "members" to members,
-        "events" to events,
-        "estimated_bytes" to estimatedBytes,
-        "limits" to limits,
-        "last_event_day" to lastEventDay,
+        "id", id,
+        "name", name,
+        "created_at", createdAt,
+        "disabled", disabled,
+        "owners", owners,
+        "members", members,
+        "events", events,
+        "estimated_bytes", estimatedBytes,
+        "limits", limits,
+        "last_event_day", lastEventDay,
     )
 
     public companion object {
@@ -299,7 +299,7 @@ public data class InstanceProject(
                 long(m.need("events")),
                 long(m.need("estimated_bytes")),
                 OwnLimits.fromJson(m.need("limits")),
-                m["last_event_day"]?.let { instant(it) },
+                instantOrNull(m["last_event_day"]),
             )
         }
     }
@@ -311,8 +311,8 @@ public data class InstanceProjectPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -320,7 +320,7 @@ public data class InstanceProjectPage(
             val m = Members(json, "InstanceProjectPage")
             return InstanceProjectPage(
                 list(m.need("items")) { InstanceProject.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -333,18 +333,18 @@ public data class OwnLimits @JvmOverloads constructor(
     var storedBytes: Long? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "event_names" to eventNames,
-        "events_per_day" to eventsPerDay,
-        "stored_bytes" to storedBytes,
+        "event_names", eventNames,
+        "events_per_day", eventsPerDay,
+        "stored_bytes", storedBytes,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): OwnLimits {
             val m = Members(json, "OwnLimits")
             return OwnLimits(
-                m["event_names"]?.let { int(it) },
-                m["events_per_day"]?.let { long(it) },
-                m["stored_bytes"]?.let { long(it) },
+                intOrNull(m["event_names"]),
+                longOrNull(m["events_per_day"]),
+                longOrNull(m["stored_bytes"]),
             )
         }
     }
@@ -357,9 +357,9 @@ public data class PasswordResetLink(
     val expiresAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "token" to token,
-        "path" to path,
-        "expires_at" to expiresAt,
+        "token", token,
+        "path", path,
+        "expires_at", expiresAt,
     )
 
     public companion object {
@@ -380,16 +380,16 @@ public data class UpdateInstanceAccountRequest @JvmOverloads constructor(
     var operator: Boolean? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "disabled" to disabled,
-        "operator" to operator,
+        "disabled", disabled,
+        "operator", operator,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateInstanceAccountRequest {
             val m = Members(json, "UpdateInstanceAccountRequest")
             return UpdateInstanceAccountRequest(
-                m["disabled"]?.let { truth(it) },
-                m["operator"]?.let { truth(it) },
+                truthOrNull(m["disabled"]),
+                truthOrNull(m["operator"]),
             )
         }
     }
@@ -400,15 +400,15 @@ public data class UpdateInstanceProjectRequest @JvmOverloads constructor(
     var limits: OwnLimits? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "disabled" to disabled,
-        "limits" to limits,
+        "disabled", disabled,
+        "limits", limits,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateInstanceProjectRequest {
             val m = Members(json, "UpdateInstanceProjectRequest")
             return UpdateInstanceProjectRequest(
-                m["disabled"]?.let { truth(it) },
+                truthOrNull(m["disabled"]),
                 m["limits"]?.let { OwnLimits.fromJson(it) },
             )
         }

@@ -33,7 +33,7 @@ public class InvitationsApi internal constructor(private val caller: Caller) {
         return InvitationWithToken.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/invitations",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -48,7 +48,7 @@ public class InvitationsApi internal constructor(private val caller: Caller) {
     }
 
     /**
-     * What is this an invitation to?.
+     * What is this an invitation to?
      *
      * For the page behind the link. The token is in the body and not in the path, because paths are written into logs.
      * One that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
@@ -68,8 +68,8 @@ public data class AcceptedInvitation(
     val role: Role,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "role" to role,
+        "project_id", projectId,
+        "role", role,
     )
 
     public companion object {
@@ -91,9 +91,9 @@ public data class CreateInvitationRequest @JvmOverloads constructor(
     var expiresInHours: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "role" to role,
-        "email" to email,
-        "expires_in_hours" to expiresInHours,
+        "role", role,
+        "email", email,
+        "expires_in_hours", expiresInHours,
     )
 
     public companion object {
@@ -101,8 +101,8 @@ public data class CreateInvitationRequest @JvmOverloads constructor(
             val m = Members(json, "CreateInvitationRequest")
             return CreateInvitationRequest(
                 Role.of(text(m.need("role"))),
-                m["email"]?.let { text(it) },
-                m["expires_in_hours"]?.let { int(it) },
+                textOrNull(m["email"]),
+                intOrNull(m["expires_in_hours"]),
             )
         }
     }
@@ -119,12 +119,12 @@ public data class Invitation(
     val invitedBy: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "role" to role,
-        "created_at" to createdAt,
-        "expires_at" to expiresAt,
-        "email" to email,
-        "invited_by" to invitedBy,
+        "id", id,
+        "role", role,
+        "created_at", createdAt,
+        "expires_at", expiresAt,
+        "email", email,
+        "invited_by", invitedBy,
     )
 
     public companion object {
@@ -135,8 +135,8 @@ public data class Invitation(
                 Role.of(text(m.need("role"))),
                 instant(m.need("created_at")),
                 instant(m.need("expires_at")),
-                m["email"]?.let { text(it) },
-                m["invited_by"]?.let { text(it) },
+                textOrNull(m["email"]),
+                textOrNull(m["invited_by"]),
             )
         }
     }
@@ -146,7 +146,7 @@ public data class InvitationList(
     val items: List<Invitation>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -167,10 +167,10 @@ public data class InvitationPreview(
     val email: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_name" to projectName,
-        "role" to role,
-        "expires_at" to expiresAt,
-        "email" to email,
+        "project_name", projectName,
+        "role", role,
+        "expires_at", expiresAt,
+        "email", email,
     )
 
     public companion object {
@@ -180,7 +180,7 @@ public data class InvitationPreview(
                 text(m.need("project_name")),
                 Role.of(text(m.need("role"))),
                 instant(m.need("expires_at")),
-                m["email"]?.let { text(it) },
+                textOrNull(m["email"]),
             )
         }
     }
@@ -190,7 +190,7 @@ public data class InvitationTokenRequest(
     var token: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "token" to token,
+        "token", token,
     )
 
     public companion object {
@@ -212,10 +212,10 @@ public data class InvitationWithToken(
     val mailed: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "invitation" to invitation,
-        "token" to token,
-        "path" to path,
-        "mailed" to mailed,
+        "invitation", invitation,
+        "token", token,
+        "path", path,
+        "mailed", mailed,
     )
 
     public companion object {

@@ -46,8 +46,8 @@ public class LiveApi internal constructor(private val caller: Caller) {
         return LiveStream(caller.stream(
             "GET",
             "/v1/projects/${segment(projectId)}/live",
-            query = listOf("name" to name, "cursor" to cursor, "ticket" to ticket),
-            headers = listOf("Last-Event-ID" to lastEventId),
+            query = params("name", name, "cursor", cursor, "ticket", ticket),
+            headers = params("Last-Event-ID", lastEventId),
             accept = "text/event-stream",
         ))
     }
@@ -61,10 +61,10 @@ public data class LiveEnd(
     val reason: String,
 ) : LiveFrame {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to "end",
-        "cursor" to cursor,
-        "code" to code,
-        "reason" to reason,
+        "type", "end",
+        "cursor", cursor,
+        "code", code,
+        "reason", reason,
     )
 
     public companion object {
@@ -85,9 +85,9 @@ public data class LiveEvent(
     val event: StoredEvent,
 ) : LiveFrame {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to "event",
-        "cursor" to cursor,
-        "event" to event,
+        "type", "event",
+        "cursor", cursor,
+        "event", event,
     )
 
     public companion object {
@@ -125,8 +125,8 @@ public data class LiveHello(
     val cursor: String,
 ) : LiveFrame {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to "hello",
-        "cursor" to cursor,
+        "type", "hello",
+        "cursor", cursor,
     )
 
     public companion object {
@@ -151,10 +151,10 @@ public data class LiveMissed(
     val count: Long? = null,
 ) : LiveFrame {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to "missed",
-        "cursor" to cursor,
-        "since" to since,
-        "count" to count,
+        "type", "missed",
+        "cursor", cursor,
+        "since", since,
+        "count", count,
     )
 
     public companion object {
@@ -163,7 +163,7 @@ public data class LiveMissed(
             return LiveMissed(
                 text(m.need("cursor")),
                 instant(m.need("since")),
-                m["count"]?.let { long(it) },
+                longOrNull(m["count"]),
             )
         }
     }
@@ -174,8 +174,8 @@ public data class LivePosition(
     val cursor: String,
 ) : LiveFrame {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to "position",
-        "cursor" to cursor,
+        "type", "position",
+        "cursor", cursor,
     )
 
     public companion object {
@@ -195,8 +195,8 @@ public data class LiveTicket(
     val expiresAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "ticket" to ticket,
-        "expires_at" to expiresAt,
+        "ticket", ticket,
+        "expires_at", expiresAt,
     )
 
     public companion object {

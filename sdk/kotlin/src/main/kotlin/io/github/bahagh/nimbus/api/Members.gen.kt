@@ -27,7 +27,7 @@ public class MembersApi internal constructor(private val caller: Caller) {
         return RemovedMember.fromJson(caller.json(
             "DELETE",
             "/v1/projects/${segment(projectId)}/members/${segment(accountId)}",
-            query = listOf("revoke_keys" to revokeKeys),
+            query = params("revoke_keys", revokeKeys),
         ))
     }
 
@@ -53,10 +53,10 @@ public data class Member(
     val addedAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "account_id" to accountId,
-        "email" to email,
-        "role" to role,
-        "added_at" to addedAt,
+        "account_id", accountId,
+        "email", email,
+        "role", role,
+        "added_at", addedAt,
     )
 
     public companion object {
@@ -76,7 +76,7 @@ public data class MemberList(
     val items: List<Member>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -96,8 +96,8 @@ public data class RemovedMember(
     val keysRevoked: Boolean,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "api_keys" to apiKeys,
-        "keys_revoked" to keysRevoked,
+        "api_keys", apiKeys,
+        "keys_revoked", keysRevoked,
     )
 
     public companion object {
@@ -115,7 +115,7 @@ public data class UpdateMemberRequest(
     var role: Role,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "role" to role,
+        "role", role,
     )
 
     public companion object {

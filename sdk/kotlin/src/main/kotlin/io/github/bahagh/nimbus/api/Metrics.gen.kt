@@ -43,21 +43,21 @@ public class MetricsApi internal constructor(private val caller: Caller) {
         return MetricsResult.fromJson(caller.json(
             "GET",
             "/v1/metrics",
-            query = listOf(
-                "project_id" to projectId,
-                "bucket" to bucket,
-                "limit" to limit,
-                "from" to from,
-                "to" to to,
-                "tz" to tz,
-                "week_start" to weekStart,
-                "name" to name,
-                "props" to props,
-                "measure" to measure,
-                "prop" to prop,
-                "breakdown" to breakdown,
-                "breakdown_prop" to breakdownProp,
-                "top" to top,
+            query = params(
+                "project_id", projectId,
+                "bucket", bucket,
+                "limit", limit,
+                "from", from,
+                "to", to,
+                "tz", tz,
+                "week_start", weekStart,
+                "name", name,
+                "props", props,
+                "measure", measure,
+                "prop", prop,
+                "breakdown", breakdown,
+                "breakdown_prop", breakdownProp,
+                "top", top,
             ),
         ))
     }
@@ -99,10 +99,10 @@ public data class MetricsGroup(
     val total: Double? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "other" to other,
-        "series" to series,
-        "value" to value,
-        "total" to total,
+        "other", other,
+        "series", series,
+        "value", value,
+        "total", total,
     )
 
     public companion object {
@@ -111,8 +111,8 @@ public data class MetricsGroup(
             return MetricsGroup(
                 truth(m.need("other")),
                 list(m.need("series")) { Point.fromJson(it) },
-                m["value"]?.let { text(it) },
-                m["total"]?.let { double(it) },
+                textOrNull(m["value"]),
+                doubleOrNull(m["total"]),
             )
         }
     }
@@ -131,11 +131,11 @@ public data class MetricsMeta(
     val incompleteFrom: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "exact" to exact,
-        "source" to source,
-        "took_ms" to tookMs,
-        "definition" to definition,
-        "incomplete_from" to incompleteFrom,
+        "exact", exact,
+        "source", source,
+        "took_ms", tookMs,
+        "definition", definition,
+        "incomplete_from", incompleteFrom,
     )
 
     public companion object {
@@ -146,7 +146,7 @@ public data class MetricsMeta(
                 MetricsMetaSource.of(text(m.need("source"))),
                 double(m.need("took_ms")),
                 text(m.need("definition")),
-                m["incomplete_from"]?.let { instant(it) },
+                instantOrNull(m["incomplete_from"]),
             )
         }
     }
@@ -189,20 +189,20 @@ public data class MetricsQuery @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "breakdown" to breakdown,
-        "breakdown_prop" to breakdownProp,
-        "bucket" to bucket,
-        "filter" to filter,
-        "from" to from,
-        "limit" to limit,
-        "measure" to measure,
-        "names" to names,
-        "prop" to prop,
-        "to" to to,
-        "top" to top,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "project_id", projectId,
+        "breakdown", breakdown,
+        "breakdown_prop", breakdownProp,
+        "bucket", bucket,
+        "filter", filter,
+        "from", from,
+        "limit", limit,
+        "measure", measure,
+        "names", names,
+        "prop", prop,
+        "to", to,
+        "top", top,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -211,17 +211,17 @@ public data class MetricsQuery @JvmOverloads constructor(
             return MetricsQuery(
                 text(m.need("project_id")),
                 m["breakdown"]?.let { Breakdown.of(text(it)) },
-                m["breakdown_prop"]?.let { text(it) },
+                textOrNull(m["breakdown_prop"]),
                 m["bucket"]?.let { Bucket.of(text(it)) },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["from"]?.let { instant(it) },
-                m["limit"]?.let { int(it) },
+                instantOrNull(m["from"]),
+                intOrNull(m["limit"]),
                 m["measure"]?.let { Measure.of(text(it)) },
                 m["names"]?.let { list(it) { text(it) } },
-                m["prop"]?.let { text(it) },
-                m["to"]?.let { instant(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["prop"]),
+                instantOrNull(m["to"]),
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -247,16 +247,16 @@ public data class MetricsResult(
     val total: Double? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "metric" to metric,
-        "bucket" to bucket,
-        "tz" to tz,
-        "week_start" to weekStart,
-        "from" to from,
-        "to" to to,
-        "series" to series,
-        "groups" to groups,
-        "meta" to meta,
-        "total" to total,
+        "metric", metric,
+        "bucket", bucket,
+        "tz", tz,
+        "week_start", weekStart,
+        "from", from,
+        "to", to,
+        "series", series,
+        "groups", groups,
+        "meta", meta,
+        "total", total,
     )
 
     public companion object {
@@ -272,7 +272,7 @@ public data class MetricsResult(
                 list(m.need("series")) { Point.fromJson(it) },
                 list(m.need("groups")) { MetricsGroup.fromJson(it) },
                 MetricsMeta.fromJson(m.need("meta")),
-                m["total"]?.let { double(it) },
+                doubleOrNull(m["total"]),
             )
         }
     }
@@ -288,8 +288,8 @@ public data class Point(
     val value: Double? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "ts" to ts,
-        "value" to value,
+        "ts", ts,
+        "value", value,
     )
 
     public companion object {
@@ -297,7 +297,7 @@ public data class Point(
             val m = Members(json, "Point")
             return Point(
                 instant(m.need("ts")),
-                m["value"]?.let { double(it) },
+                doubleOrNull(m["value"]),
             )
         }
     }

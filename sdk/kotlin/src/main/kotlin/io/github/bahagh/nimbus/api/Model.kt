@@ -19,11 +19,15 @@ public interface Coded {
     public val value: String
 }
 
-internal fun json(vararg members: Pair<String, Any?>): Map<String, Any?> {
+/** An object of names and values in turn, without those that are null. */
+internal fun json(vararg members: Any?): Map<String, Any?> {
     val all = LinkedHashMap<String, Any?>()
-    members.forEach { (name, value) -> if (value != null) all[name] = plain(value) }
+    for (k in members.indices step 2) if (members[k + 1] != null) all[members[k] as String] = plain(members[k + 1])
     return all
 }
+
+/** Parameters of a request: names and values in turn. */
+internal fun params(vararg all: Any?): List<Pair<String, Any?>> = (all.indices step 2).map { (all[it] as String) to all[it + 1] }
 
 private fun plain(value: Any?): Any? = when (value) {
     is Model -> value.toJson()
@@ -56,6 +60,20 @@ internal fun instant(json: Any?): Instant = try {
 } catch (_: DateTimeException) {
     unlike("a time", json)
 }
+
+internal fun textOrNull(json: Any?): String? = if (json == null) null else text(json)
+
+internal fun truthOrNull(json: Any?): Boolean? = if (json == null) null else truth(json)
+
+internal fun intOrNull(json: Any?): Int? = if (json == null) null else int(json)
+
+internal fun longOrNull(json: Any?): Long? = if (json == null) null else long(json)
+
+internal fun doubleOrNull(json: Any?): Double? = if (json == null) null else double(json)
+
+internal fun instantOrNull(json: Any?): Instant? = if (json == null) null else instant(json)
+
+internal fun membersOrNull(json: Any?): Map<String, Any?>? = if (json == null) null else members(json)
 
 @Suppress("UNCHECKED_CAST") // an object of JSON
 internal fun members(json: Any?): Map<String, Any?> = json as? Map<String, Any?> ?: unlike("an object", json)

@@ -4,7 +4,7 @@ package io.github.bahagh.nimbus.api
 /** Is this server ready? */
 public class OperationsApi internal constructor(private val caller: Caller) {
     /**
-     * Is this server ready?.
+     * Is this server ready?
      *
      * 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
      * and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
@@ -22,8 +22,8 @@ public data class Check(
     val detail: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "status" to status,
-        "detail" to detail,
+        "status", status,
+        "detail", detail,
     )
 
     public companion object {
@@ -31,7 +31,7 @@ public data class Check(
             val m = Members(json, "Check")
             return Check(
                 CheckStatus.of(text(m.need("status"))),
-                m["detail"]?.let { text(it) },
+                textOrNull(m["detail"]),
             )
         }
     }
@@ -58,8 +58,8 @@ public data class Health(
     val checks: HealthChecks,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "status" to status,
-        "checks" to checks,
+        "status", status,
+        "checks", checks,
     )
 
     public companion object {
@@ -90,12 +90,12 @@ public data class HealthChecks(
     val parts: Check,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "database" to database,
-        "replica" to replica,
-        "redis" to redis,
-        "clock" to clock,
-        "ingest" to ingest,
-        "parts" to parts,
+        "database", database,
+        "replica", replica,
+        "redis", redis,
+        "clock", clock,
+        "ingest", ingest,
+        "parts", parts,
     )
 
     public companion object {

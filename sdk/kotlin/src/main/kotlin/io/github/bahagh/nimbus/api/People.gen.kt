@@ -42,7 +42,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
      * The two are themselves again, for the past too.
      */
     public fun deleteMerge(projectId: String, mergeId: String) {
-        caller.send("DELETE", "/v1/people-merges/${segment(mergeId)}", query = listOf("project_id" to projectId))
+        caller.send("DELETE", "/v1/people-merges/${segment(mergeId)}", query = params("project_id", projectId))
     }
 
     /**
@@ -60,7 +60,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return PersonErasure.fromJson(caller.json(
             "DELETE",
             "/v1/people/${segment(person)}",
-            query = listOf("project_id" to projectId),
+            query = params("project_id", projectId),
         ))
     }
 
@@ -73,7 +73,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
      * connection that breaks off before its last line is complete has failed.
      */
     public fun exportPerson(projectId: String, person: String): java.io.InputStream {
-        return caller.stream("GET", "/v1/people/${segment(person)}/export", query = listOf("project_id" to projectId))
+        return caller.stream("GET", "/v1/people/${segment(person)}/export", query = params("project_id", projectId))
     }
 
     /** Get a group. */
@@ -81,7 +81,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return Group.fromJson(caller.json(
             "GET",
             "/v1/groups/${segment(groupType)}/${segment(groupKey)}",
-            query = listOf("project_id" to projectId),
+            query = params("project_id", projectId),
         ))
     }
 
@@ -90,7 +90,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return Person.fromJson(caller.json(
             "GET",
             "/v1/people/${segment(person)}",
-            query = listOf("project_id" to projectId),
+            query = params("project_id", projectId),
         ))
     }
 
@@ -110,7 +110,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return GroupPage.fromJson(caller.json(
             "GET",
             "/v1/groups/${segment(groupType)}",
-            query = listOf("project_id" to projectId, "search" to search, "limit" to limit, "cursor" to cursor),
+            query = params("project_id", projectId, "search", search, "limit", limit, "cursor", cursor),
         ))
     }
 
@@ -120,7 +120,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
      * The merges in force, oldest first.
      */
     public fun listMerges(projectId: String): Merges {
-        return Merges.fromJson(caller.json("GET", "/v1/people-merges", query = listOf("project_id" to projectId)))
+        return Merges.fromJson(caller.json("GET", "/v1/people-merges", query = params("project_id", projectId)))
     }
 
     /**
@@ -140,13 +140,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return PeoplePage.fromJson(caller.json(
             "GET",
             "/v1/people",
-            query = listOf(
-                "project_id" to projectId,
-                "search" to search,
-                "props" to props,
-                "limit" to limit,
-                "cursor" to cursor,
-            ),
+            query = params("project_id", projectId, "search", search, "props", props, "limit", limit, "cursor", cursor),
         ))
     }
 
@@ -166,7 +160,7 @@ public class PeopleApi internal constructor(private val caller: Caller) {
         return PersonSessionPage.fromJson(caller.json(
             "GET",
             "/v1/people/${segment(person)}/sessions",
-            query = listOf("project_id" to projectId, "limit" to limit, "cursor" to cursor),
+            query = params("project_id", projectId, "limit", limit, "cursor", cursor),
         ))
     }
 
@@ -189,9 +183,9 @@ public data class CreateMerge(
     var into: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "from" to from,
-        "into" to into,
+        "project_id", projectId,
+        "from", from,
+        "into", into,
     )
 
     public companion object {
@@ -212,9 +206,9 @@ public data class Group(
     val props: Map<String, Any?>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to type,
-        "key" to key,
-        "props" to props,
+        "type", type,
+        "key", key,
+        "props", props,
     )
 
     public companion object {
@@ -237,8 +231,8 @@ public data class GroupKey(
     var key: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "type" to type,
-        "key" to key,
+        "type", type,
+        "key", key,
     )
 
     public companion object {
@@ -258,8 +252,8 @@ public data class GroupPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -267,7 +261,7 @@ public data class GroupPage(
             val m = Members(json, "GroupPage")
             return GroupPage(
                 list(m.need("items")) { Group.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -280,10 +274,10 @@ public data class Merge(
     val createdAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "from" to from,
-        "into" to into,
-        "created_at" to createdAt,
+        "id", id,
+        "from", from,
+        "into", into,
+        "created_at", createdAt,
     )
 
     public companion object {
@@ -303,7 +297,7 @@ public data class Merges(
     val items: List<Merge>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -324,9 +318,9 @@ public data class PeoplePage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "total" to total,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "total", total,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -335,7 +329,7 @@ public data class PeoplePage(
             return PeoplePage(
                 list(m.need("items")) { PersonRow.fromJson(it) },
                 long(m.need("total")),
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -356,13 +350,13 @@ public data class PeopleQuery @JvmOverloads constructor(
     var where: CohortClause? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "columns" to columns,
-        "cursor" to cursor,
-        "include_bots" to includeBots,
-        "limit" to limit,
-        "search" to search,
-        "where" to where,
+        "project_id", projectId,
+        "columns", columns,
+        "cursor", cursor,
+        "include_bots", includeBots,
+        "limit", limit,
+        "search", search,
+        "where", where,
     )
 
     public companion object {
@@ -371,10 +365,10 @@ public data class PeopleQuery @JvmOverloads constructor(
             return PeopleQuery(
                 text(m.need("project_id")),
                 m["columns"]?.let { list(it) { text(it) } },
-                m["cursor"]?.let { text(it) },
-                m["include_bots"]?.let { truth(it) },
-                m["limit"]?.let { int(it) },
-                m["search"]?.let { text(it) },
+                textOrNull(m["cursor"]),
+                truthOrNull(m["include_bots"]),
+                intOrNull(m["limit"]),
+                textOrNull(m["search"]),
                 m["where"]?.let { CohortClause.fromJson(it) },
             )
         }
@@ -401,16 +395,16 @@ public data class Person(
     val lastTouch: Touch? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "person" to person,
-        "user_ids" to userIds,
-        "anonymous_ids" to anonymousIds,
-        "props" to props,
-        "events" to events,
-        "sessions" to sessions,
-        "first_seen" to firstSeen,
-        "first_touch" to firstTouch,
-        "last_seen" to lastSeen,
-        "last_touch" to lastTouch,
+        "person", person,
+        "user_ids", userIds,
+        "anonymous_ids", anonymousIds,
+        "props", props,
+        "events", events,
+        "sessions", sessions,
+        "first_seen", firstSeen,
+        "first_touch", firstTouch,
+        "last_seen", lastSeen,
+        "last_touch", lastTouch,
     )
 
     public companion object {
@@ -423,9 +417,9 @@ public data class Person(
                 members(m.need("props")),
                 long(m.need("events")),
                 long(m.need("sessions")),
-                m["first_seen"]?.let { instant(it) },
+                instantOrNull(m["first_seen"]),
                 m["first_touch"]?.let { Touch.fromJson(it) },
-                m["last_seen"]?.let { instant(it) },
+                instantOrNull(m["last_seen"]),
                 m["last_touch"]?.let { Touch.fromJson(it) },
             )
         }
@@ -440,9 +434,9 @@ public data class PersonErasure(
     val events: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "requested_at" to requestedAt,
-        "events" to events,
+        "id", id,
+        "requested_at", requestedAt,
+        "events", events,
     )
 
     public companion object {
@@ -469,11 +463,11 @@ public data class PersonRow(
     val lastSeen: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "person" to person,
-        "props" to props,
-        "events" to events,
-        "first_seen" to firstSeen,
-        "last_seen" to lastSeen,
+        "person", person,
+        "props", props,
+        "events", events,
+        "first_seen", firstSeen,
+        "last_seen", lastSeen,
     )
 
     public companion object {
@@ -483,8 +477,8 @@ public data class PersonRow(
                 text(m.need("person")),
                 members(m.need("props")),
                 long(m.need("events")),
-                m["first_seen"]?.let { instant(it) },
-                m["last_seen"]?.let { instant(it) },
+                instantOrNull(m["first_seen"]),
+                instantOrNull(m["last_seen"]),
             )
         }
     }
@@ -502,11 +496,11 @@ public data class PersonSession(
     val timeline: List<TimelineEvent>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "start" to start,
-        "end" to end,
-        "events" to events,
-        "touch" to touch,
-        "timeline" to timeline,
+        "start", start,
+        "end", end,
+        "events", events,
+        "touch", touch,
+        "timeline", timeline,
     )
 
     public companion object {
@@ -529,8 +523,8 @@ public data class PersonSessionPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -538,7 +532,7 @@ public data class PersonSessionPage(
             val m = Members(json, "PersonSessionPage")
             return PersonSessionPage(
                 list(m.need("items")) { PersonSession.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -587,14 +581,14 @@ public data class ProfileOperation @JvmOverloads constructor(
     var userId: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "anonymous_id" to anonymousId,
-        "group" to group,
-        "idempotency_key" to idempotencyKey,
-        "names" to names,
-        "props" to props,
-        "ts" to ts,
-        "user_id" to userId,
+        "op", op,
+        "anonymous_id", anonymousId,
+        "group", group,
+        "idempotency_key", idempotencyKey,
+        "names", names,
+        "props", props,
+        "ts", ts,
+        "user_id", userId,
     )
 
     public companion object {
@@ -602,13 +596,13 @@ public data class ProfileOperation @JvmOverloads constructor(
             val m = Members(json, "ProfileOperation")
             return ProfileOperation(
                 ProfileOp.of(text(m.need("op"))),
-                m["anonymous_id"]?.let { text(it) },
+                textOrNull(m["anonymous_id"]),
                 m["group"]?.let { GroupKey.fromJson(it) },
-                m["idempotency_key"]?.let { text(it) },
+                textOrNull(m["idempotency_key"]),
                 m["names"]?.let { list(it) { text(it) } },
-                m["props"]?.let { members(it) },
-                m["ts"]?.let { instant(it) },
-                m["user_id"]?.let { text(it) },
+                membersOrNull(m["props"]),
+                instantOrNull(m["ts"]),
+                textOrNull(m["user_id"]),
             )
         }
     }
@@ -624,10 +618,10 @@ public data class ProfileOperationError(
     val detail: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "index" to index,
-        "pointer" to pointer,
-        "code" to code,
-        "detail" to detail,
+        "index", index,
+        "pointer", pointer,
+        "code", code,
+        "detail", detail,
     )
 
     public companion object {
@@ -649,8 +643,8 @@ public data class ProfileOperations(
     var operations: List<ProfileOperation>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "operations" to operations,
+        "project_id", projectId,
+        "operations", operations,
     )
 
     public companion object {
@@ -674,10 +668,10 @@ public data class ProfileOperationsResult(
     val errors: List<ProfileOperationError>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "accepted" to accepted,
-        "duplicates" to duplicates,
-        "rejected" to rejected,
-        "errors" to errors,
+        "accepted", accepted,
+        "duplicates", duplicates,
+        "rejected", rejected,
+        "errors", errors,
     )
 
     public companion object {
@@ -698,8 +692,8 @@ public data class TimelineEvent(
     val ts: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "ts" to ts,
+        "name", name,
+        "ts", ts,
     )
 
     public companion object {
@@ -727,12 +721,12 @@ public data class Touch(
     val source: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "ts" to ts,
-        "campaign" to campaign,
-        "landing_page" to landingPage,
-        "medium" to medium,
-        "referrer" to referrer,
-        "source" to source,
+        "ts", ts,
+        "campaign", campaign,
+        "landing_page", landingPage,
+        "medium", medium,
+        "referrer", referrer,
+        "source", source,
     )
 
     public companion object {
@@ -740,11 +734,11 @@ public data class Touch(
             val m = Members(json, "Touch")
             return Touch(
                 instant(m.need("ts")),
-                m["campaign"]?.let { text(it) },
-                m["landing_page"]?.let { text(it) },
-                m["medium"]?.let { text(it) },
-                m["referrer"]?.let { text(it) },
-                m["source"]?.let { text(it) },
+                textOrNull(m["campaign"]),
+                textOrNull(m["landing_page"]),
+                textOrNull(m["medium"]),
+                textOrNull(m["referrer"]),
+                textOrNull(m["source"]),
             )
         }
     }

@@ -21,7 +21,7 @@ public class ProjectsApi internal constructor(private val caller: Caller) {
         return APIKeyWithSecret.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/api-keys",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -36,7 +36,7 @@ public class ProjectsApi internal constructor(private val caller: Caller) {
         return ProjectWithSecret.fromJson(caller.json(
             "POST",
             "/v1/projects",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -52,7 +52,7 @@ public class ProjectsApi internal constructor(private val caller: Caller) {
         return WriteKey.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/write-keys",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -122,7 +122,7 @@ public class ProjectsApi internal constructor(private val caller: Caller) {
         return ProjectPage.fromJson(caller.json(
             "GET",
             "/v1/projects",
-            query = listOf("limit" to limit, "cursor" to cursor),
+            query = params("limit", limit, "cursor", cursor),
         ))
     }
 
@@ -201,7 +201,7 @@ public data class APIKeyList(
     val items: List<APIKey>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -220,8 +220,8 @@ public data class APIKeyWithSecret(
     val apiKeySecret: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "api_key" to apiKey,
-        "api_key_secret" to apiKeySecret,
+        "api_key", apiKey,
+        "api_key_secret", apiKeySecret,
     )
 
     public companion object {
@@ -242,9 +242,9 @@ public data class CreateAPIKeyRequest @JvmOverloads constructor(
     var expiresAt: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "scopes" to scopes,
-        "expires_at" to expiresAt,
+        "name", name,
+        "scopes", scopes,
+        "expires_at", expiresAt,
     )
 
     public companion object {
@@ -253,7 +253,7 @@ public data class CreateAPIKeyRequest @JvmOverloads constructor(
             return CreateAPIKeyRequest(
                 text(m.need("name")),
                 list(m.need("scopes")) { KeyScope.of(text(it)) },
-                m["expires_at"]?.let { instant(it) },
+                instantOrNull(m["expires_at"]),
             )
         }
     }
@@ -269,13 +269,13 @@ public data class CreateProjectRequest @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "currency" to currency,
-        "data_retention_days" to dataRetentionDays,
-        "description" to description,
-        "dialects_off" to dialectsOff,
-        "time_zone" to timeZone,
-        "week_start" to weekStart,
+        "name", name,
+        "currency", currency,
+        "data_retention_days", dataRetentionDays,
+        "description", description,
+        "dialects_off", dialectsOff,
+        "time_zone", timeZone,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -283,11 +283,11 @@ public data class CreateProjectRequest @JvmOverloads constructor(
             val m = Members(json, "CreateProjectRequest")
             return CreateProjectRequest(
                 text(m.need("name")),
-                m["currency"]?.let { text(it) },
-                m["data_retention_days"]?.let { int(it) },
-                m["description"]?.let { text(it) },
+                textOrNull(m["currency"]),
+                intOrNull(m["data_retention_days"]),
+                textOrNull(m["description"]),
                 m["dialects_off"]?.let { list(it) { Dialect.of(text(it)) } },
-                m["time_zone"]?.let { text(it) },
+                textOrNull(m["time_zone"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -330,19 +330,19 @@ public data class Project(
     val updatedAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "description" to description,
-        "data_retention_days" to dataRetentionDays,
-        "time_zone" to timeZone,
-        "week_start" to weekStart,
-        "currency" to currency,
-        "dialects" to dialects,
-        "dialects_off" to dialectsOff,
-        "role" to role,
-        "api_key_id" to apiKeyId,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
+        "id", id,
+        "name", name,
+        "description", description,
+        "data_retention_days", dataRetentionDays,
+        "time_zone", timeZone,
+        "week_start", weekStart,
+        "currency", currency,
+        "dialects", dialects,
+        "dialects_off", dialectsOff,
+        "role", role,
+        "api_key_id", apiKeyId,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
     )
 
     public companion object {
@@ -378,11 +378,11 @@ public data class ProjectDeletion(
     val eventsLeft: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "status" to status,
-        "deleted_at" to deletedAt,
-        "events_deleted" to eventsDeleted,
-        "events_left" to eventsLeft,
+        "project_id", projectId,
+        "status", status,
+        "deleted_at", deletedAt,
+        "events_deleted", eventsDeleted,
+        "events_left", eventsLeft,
     )
 
     public companion object {
@@ -424,9 +424,9 @@ public data class ProjectLimits(
     val eventNames: Int,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "events_per_day" to eventsPerDay,
-        "stored_bytes" to storedBytes,
-        "event_names" to eventNames,
+        "events_per_day", eventsPerDay,
+        "stored_bytes", storedBytes,
+        "event_names", eventNames,
     )
 
     public companion object {
@@ -447,8 +447,8 @@ public data class ProjectPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -456,7 +456,7 @@ public data class ProjectPage(
             val m = Members(json, "ProjectPage")
             return ProjectPage(
                 list(m.need("items")) { Project.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -479,14 +479,14 @@ public data class ProjectUsage(
     val measuredAt: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project_id" to projectId,
-        "events_today" to eventsToday,
-        "stored_events" to storedEvents,
-        "stored_bytes" to storedBytes,
-        "event_names" to eventNames,
-        "limits" to limits,
-        "days" to days,
-        "measured_at" to measuredAt,
+        "project_id", projectId,
+        "events_today", eventsToday,
+        "stored_events", storedEvents,
+        "stored_bytes", storedBytes,
+        "event_names", eventNames,
+        "limits", limits,
+        "days", days,
+        "measured_at", measuredAt,
     )
 
     public companion object {
@@ -500,7 +500,7 @@ public data class ProjectUsage(
                 int(m.need("event_names")),
                 ProjectLimits.fromJson(m.need("limits")),
                 list(m.need("days")) { UsageDay.fromJson(it) },
-                m["measured_at"]?.let { instant(it) },
+                instantOrNull(m["measured_at"]),
             )
         }
     }
@@ -513,9 +513,9 @@ public data class ProjectWithSecret(
     val apiKeySecret: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "project" to project,
-        "api_key_id" to apiKeyId,
-        "api_key_secret" to apiKeySecret,
+        "project", project,
+        "api_key_id", apiKeyId,
+        "api_key_secret", apiKeySecret,
     )
 
     public companion object {
@@ -535,14 +535,14 @@ public data class RotateKeysRequest @JvmOverloads constructor(
     var graceSeconds: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "grace_seconds" to graceSeconds,
+        "grace_seconds", graceSeconds,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): RotateKeysRequest {
             val m = Members(json, "RotateKeysRequest")
             return RotateKeysRequest(
-                m["grace_seconds"]?.let { int(it) },
+                intOrNull(m["grace_seconds"]),
             )
         }
     }
@@ -554,16 +554,16 @@ public data class UpdateAPIKeyRequest @JvmOverloads constructor(
     var name: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "expires_at" to expiresAt,
-        "name" to name,
+        "expires_at", expiresAt,
+        "name", name,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateAPIKeyRequest {
             val m = Members(json, "UpdateAPIKeyRequest")
             return UpdateAPIKeyRequest(
-                m["expires_at"]?.let { instant(it) },
-                m["name"]?.let { text(it) },
+                instantOrNull(m["expires_at"]),
+                textOrNull(m["name"]),
             )
         }
     }
@@ -579,25 +579,25 @@ public data class UpdateProjectRequest @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "currency" to currency,
-        "data_retention_days" to dataRetentionDays,
-        "description" to description,
-        "dialects_off" to dialectsOff,
-        "name" to name,
-        "time_zone" to timeZone,
-        "week_start" to weekStart,
+        "currency", currency,
+        "data_retention_days", dataRetentionDays,
+        "description", description,
+        "dialects_off", dialectsOff,
+        "name", name,
+        "time_zone", timeZone,
+        "week_start", weekStart,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateProjectRequest {
             val m = Members(json, "UpdateProjectRequest")
             return UpdateProjectRequest(
-                m["currency"]?.let { text(it) },
-                m["data_retention_days"]?.let { int(it) },
-                m["description"]?.let { text(it) },
+                textOrNull(m["currency"]),
+                intOrNull(m["data_retention_days"]),
+                textOrNull(m["description"]),
                 m["dialects_off"]?.let { list(it) { Dialect.of(text(it)) } },
-                m["name"]?.let { text(it) },
-                m["time_zone"]?.let { text(it) },
+                textOrNull(m["name"]),
+                textOrNull(m["time_zone"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -610,9 +610,9 @@ public data class UsageDay(
     val bytes: Long,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "day" to day,
-        "events" to events,
-        "bytes" to bytes,
+        "day", day,
+        "events", events,
+        "bytes", bytes,
     )
 
     public companion object {
@@ -637,11 +637,11 @@ public data class WriteKey(
     val createdAt: Instant,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "key" to key,
-        "allowed_origins" to allowedOrigins,
-        "created_at" to createdAt,
+        "id", id,
+        "name", name,
+        "key", key,
+        "allowed_origins", allowedOrigins,
+        "created_at", createdAt,
     )
 
     public companion object {
@@ -662,7 +662,7 @@ public data class WriteKeyList(
     val items: List<WriteKey>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -680,8 +680,8 @@ public data class WriteKeyRequest @JvmOverloads constructor(
     var name: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "allowed_origins" to allowedOrigins,
-        "name" to name,
+        "allowed_origins", allowedOrigins,
+        "name", name,
     )
 
     public companion object {
@@ -689,7 +689,7 @@ public data class WriteKeyRequest @JvmOverloads constructor(
             val m = Members(json, "WriteKeyRequest")
             return WriteKeyRequest(
                 list(m.need("allowed_origins")) { text(it) },
-                m["name"]?.let { text(it) },
+                textOrNull(m["name"]),
             )
         }
     }

@@ -20,7 +20,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return Annotation.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/annotations",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -36,7 +36,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return Board.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/boards",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -57,7 +57,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return CustomEvent.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/custom-events",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -79,7 +79,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return SavedInsight.fromJson(caller.json(
             "POST",
             "/v1/projects/${segment(projectId)}/insights",
-            headers = listOf("Idempotency-Key" to idempotencyKey),
+            headers = params("Idempotency-Key", idempotencyKey),
             body = body,
         ))
     }
@@ -90,7 +90,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/projects/${segment(projectId)}/annotations/${segment(annotationId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
         )
     }
 
@@ -104,7 +104,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/projects/${segment(projectId)}/boards/${segment(boardId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
         )
     }
 
@@ -118,7 +118,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/projects/${segment(projectId)}/custom-events/${segment(customEventId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
         )
     }
 
@@ -132,7 +132,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         caller.send(
             "DELETE",
             "/v1/projects/${segment(projectId)}/insights/${segment(insightId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
         )
     }
 
@@ -175,7 +175,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return AnnotationList.fromJson(caller.json(
             "GET",
             "/v1/projects/${segment(projectId)}/annotations",
-            query = listOf("from" to from, "to" to to),
+            query = params("from", from, "to", to),
         ))
     }
 
@@ -221,7 +221,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return Annotation.fromJson(caller.json(
             "PATCH",
             "/v1/projects/${segment(projectId)}/annotations/${segment(annotationId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -241,7 +241,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return Board.fromJson(caller.json(
             "PATCH",
             "/v1/projects/${segment(projectId)}/boards/${segment(boardId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -261,7 +261,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return CustomEvent.fromJson(caller.json(
             "PATCH",
             "/v1/projects/${segment(projectId)}/custom-events/${segment(customEventId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -281,7 +281,7 @@ public class SavedApi internal constructor(private val caller: Caller) {
         return SavedInsight.fromJson(caller.json(
             "PATCH",
             "/v1/projects/${segment(projectId)}/insights/${segment(insightId)}",
-            headers = listOf("If-Match" to ifMatch),
+            headers = params("If-Match", ifMatch),
             body = body,
         ))
     }
@@ -304,15 +304,15 @@ public data class Annotation(
     val updatedBy: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "ts" to ts,
-        "text" to text,
-        "until" to until,
-        "version" to version,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
-        "created_by" to createdBy,
-        "updated_by" to updatedBy,
+        "id", id,
+        "ts", ts,
+        "text", text,
+        "until", until,
+        "version", version,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
+        "created_by", createdBy,
+        "updated_by", updatedBy,
     )
 
     public companion object {
@@ -326,8 +326,8 @@ public data class Annotation(
                 long(m.need("version")),
                 instant(m.need("created_at")),
                 instant(m.need("updated_at")),
-                m["created_by"]?.let { text(it) },
-                m["updated_by"]?.let { text(it) },
+                textOrNull(m["created_by"]),
+                textOrNull(m["updated_by"]),
             )
         }
     }
@@ -337,7 +337,7 @@ public data class AnnotationList(
     val items: List<Annotation>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -365,15 +365,15 @@ public data class Board(
     val updatedBy: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "description" to description,
-        "tiles" to tiles,
-        "version" to version,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
-        "created_by" to createdBy,
-        "updated_by" to updatedBy,
+        "id", id,
+        "name", name,
+        "description", description,
+        "tiles", tiles,
+        "version", version,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
+        "created_by", createdBy,
+        "updated_by", updatedBy,
     )
 
     public companion object {
@@ -387,8 +387,8 @@ public data class Board(
                 long(m.need("version")),
                 instant(m.need("created_at")),
                 instant(m.need("updated_at")),
-                m["created_by"]?.let { text(it) },
-                m["updated_by"]?.let { text(it) },
+                textOrNull(m["created_by"]),
+                textOrNull(m["updated_by"]),
             )
         }
     }
@@ -398,7 +398,7 @@ public data class BoardList(
     val items: List<Board>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -435,9 +435,9 @@ public data class CreateAnnotationRequest @JvmOverloads constructor(
     var until: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "ts" to ts,
-        "text" to text,
-        "until" to until,
+        "ts", ts,
+        "text", text,
+        "until", until,
     )
 
     public companion object {
@@ -446,7 +446,7 @@ public data class CreateAnnotationRequest @JvmOverloads constructor(
             return CreateAnnotationRequest(
                 instant(m.need("ts")),
                 text(m.need("text")),
-                m["until"]?.let { instant(it) },
+                instantOrNull(m["until"]),
             )
         }
     }
@@ -458,9 +458,9 @@ public data class CreateBoardRequest @JvmOverloads constructor(
     var tiles: List<BoardTile>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "description" to description,
-        "tiles" to tiles,
+        "name", name,
+        "description", description,
+        "tiles", tiles,
     )
 
     public companion object {
@@ -468,7 +468,7 @@ public data class CreateBoardRequest @JvmOverloads constructor(
             val m = Members(json, "CreateBoardRequest")
             return CreateBoardRequest(
                 text(m.need("name")),
-                m["description"]?.let { text(it) },
+                textOrNull(m["description"]),
                 m["tiles"]?.let { list(it) { BoardTile.fromJson(it) } },
             )
         }
@@ -481,9 +481,9 @@ public data class CreateCustomEventRequest @JvmOverloads constructor(
     var description: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "events" to events,
-        "description" to description,
+        "name", name,
+        "events", events,
+        "description", description,
     )
 
     public companion object {
@@ -492,7 +492,7 @@ public data class CreateCustomEventRequest @JvmOverloads constructor(
             return CreateCustomEventRequest(
                 text(m.need("name")),
                 list(m.need("events")) { CustomEventPart.fromJson(it) },
-                m["description"]?.let { text(it) },
+                textOrNull(m["description"]),
             )
         }
     }
@@ -505,10 +505,10 @@ public data class CreateInsightRequest @JvmOverloads constructor(
     var view: Map<String, Any?>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "name" to name,
-        "question" to question,
-        "description" to description,
-        "view" to view,
+        "name", name,
+        "question", question,
+        "description", description,
+        "view", view,
     )
 
     public companion object {
@@ -517,8 +517,8 @@ public data class CreateInsightRequest @JvmOverloads constructor(
             return CreateInsightRequest(
                 text(m.need("name")),
                 SavedQuestion.fromJson(m.need("question")),
-                m["description"]?.let { text(it) },
-                m["view"]?.let { members(it) },
+                textOrNull(m["description"]),
+                membersOrNull(m["view"]),
             )
         }
     }
@@ -539,15 +539,15 @@ public data class CustomEvent(
     val updatedBy: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "description" to description,
-        "events" to events,
-        "version" to version,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
-        "created_by" to createdBy,
-        "updated_by" to updatedBy,
+        "id", id,
+        "name", name,
+        "description", description,
+        "events", events,
+        "version", version,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
+        "created_by", createdBy,
+        "updated_by", updatedBy,
     )
 
     public companion object {
@@ -561,8 +561,8 @@ public data class CustomEvent(
                 long(m.need("version")),
                 instant(m.need("created_at")),
                 instant(m.need("updated_at")),
-                m["created_by"]?.let { text(it) },
-                m["updated_by"]?.let { text(it) },
+                textOrNull(m["created_by"]),
+                textOrNull(m["updated_by"]),
             )
         }
     }
@@ -572,7 +572,7 @@ public data class CustomEventList(
     val items: List<CustomEvent>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -591,8 +591,8 @@ public data class CustomEventPart @JvmOverloads constructor(
     var filter: MetricsFilter? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "event" to event,
-        "filter" to filter,
+        "event", event,
+        "filter", filter,
     )
 
     public companion object {
@@ -615,12 +615,12 @@ public data class InsightTile(
     var h: Int,
 ) : BoardTile {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "insight",
-        "insight_id" to insightId,
-        "x" to x,
-        "y" to y,
-        "w" to w,
-        "h" to h,
+        "kind", "insight",
+        "insight_id", insightId,
+        "x", x,
+        "y", y,
+        "w", w,
+        "h", h,
     )
 
     public companion object {
@@ -653,16 +653,16 @@ public data class SavedInsight(
     val updatedBy: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "description" to description,
-        "question" to question,
-        "view" to view,
-        "version" to version,
-        "created_at" to createdAt,
-        "updated_at" to updatedAt,
-        "created_by" to createdBy,
-        "updated_by" to updatedBy,
+        "id", id,
+        "name", name,
+        "description", description,
+        "question", question,
+        "view", view,
+        "version", version,
+        "created_at", createdAt,
+        "updated_at", updatedAt,
+        "created_by", createdBy,
+        "updated_by", updatedBy,
     )
 
     public companion object {
@@ -677,8 +677,8 @@ public data class SavedInsight(
                 long(m.need("version")),
                 instant(m.need("created_at")),
                 instant(m.need("updated_at")),
-                m["created_by"]?.let { text(it) },
-                m["updated_by"]?.let { text(it) },
+                textOrNull(m["created_by"]),
+                textOrNull(m["updated_by"]),
             )
         }
     }
@@ -688,7 +688,7 @@ public data class SavedInsightList(
     val items: List<SavedInsight>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
+        "items", items,
     )
 
     public companion object {
@@ -711,12 +711,12 @@ public data class TextTile(
     var h: Int,
 ) : BoardTile {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "text",
-        "text" to text,
-        "x" to x,
-        "y" to y,
-        "w" to w,
-        "h" to h,
+        "kind", "text",
+        "text", text,
+        "x", x,
+        "y", y,
+        "w", w,
+        "h", h,
     )
 
     public companion object {
@@ -741,18 +741,18 @@ public data class UpdateAnnotationRequest @JvmOverloads constructor(
     var until: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "text" to text,
-        "ts" to ts,
-        "until" to until,
+        "text", text,
+        "ts", ts,
+        "until", until,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateAnnotationRequest {
             val m = Members(json, "UpdateAnnotationRequest")
             return UpdateAnnotationRequest(
-                m["text"]?.let { text(it) },
-                m["ts"]?.let { instant(it) },
-                m["until"]?.let { instant(it) },
+                textOrNull(m["text"]),
+                instantOrNull(m["ts"]),
+                instantOrNull(m["until"]),
             )
         }
     }
@@ -764,17 +764,17 @@ public data class UpdateBoardRequest @JvmOverloads constructor(
     var tiles: List<BoardTile>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "description" to description,
-        "name" to name,
-        "tiles" to tiles,
+        "description", description,
+        "name", name,
+        "tiles", tiles,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateBoardRequest {
             val m = Members(json, "UpdateBoardRequest")
             return UpdateBoardRequest(
-                m["description"]?.let { text(it) },
-                m["name"]?.let { text(it) },
+                textOrNull(m["description"]),
+                textOrNull(m["name"]),
                 m["tiles"]?.let { list(it) { BoardTile.fromJson(it) } },
             )
         }
@@ -787,18 +787,18 @@ public data class UpdateCustomEventRequest @JvmOverloads constructor(
     var name: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "description" to description,
-        "events" to events,
-        "name" to name,
+        "description", description,
+        "events", events,
+        "name", name,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateCustomEventRequest {
             val m = Members(json, "UpdateCustomEventRequest")
             return UpdateCustomEventRequest(
-                m["description"]?.let { text(it) },
+                textOrNull(m["description"]),
                 m["events"]?.let { list(it) { CustomEventPart.fromJson(it) } },
-                m["name"]?.let { text(it) },
+                textOrNull(m["name"]),
             )
         }
     }
@@ -811,20 +811,20 @@ public data class UpdateInsightRequest @JvmOverloads constructor(
     var view: Map<String, Any?>? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "description" to description,
-        "name" to name,
-        "question" to question,
-        "view" to view,
+        "description", description,
+        "name", name,
+        "question", question,
+        "view", view,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): UpdateInsightRequest {
             val m = Members(json, "UpdateInsightRequest")
             return UpdateInsightRequest(
-                m["description"]?.let { text(it) },
-                m["name"]?.let { text(it) },
+                textOrNull(m["description"]),
+                textOrNull(m["name"]),
                 m["question"]?.let { SavedQuestion.fromJson(it) },
-                m["view"]?.let { members(it) },
+                membersOrNull(m["view"]),
             )
         }
     }

@@ -19,14 +19,14 @@ public data class APIKey(
     val lastUsedAt: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "name" to name,
-        "main" to main,
-        "scopes" to scopes,
-        "created_at" to createdAt,
-        "created_by" to createdBy,
-        "expires_at" to expiresAt,
-        "last_used_at" to lastUsedAt,
+        "id", id,
+        "name", name,
+        "main", main,
+        "scopes", scopes,
+        "created_at", createdAt,
+        "created_by", createdBy,
+        "expires_at", expiresAt,
+        "last_used_at", lastUsedAt,
     )
 
     public companion object {
@@ -38,9 +38,9 @@ public data class APIKey(
                 truth(m.need("main")),
                 list(m.need("scopes")) { KeyScope.of(text(it)) },
                 instant(m.need("created_at")),
-                m["created_by"]?.let { text(it) },
-                m["expires_at"]?.let { instant(it) },
-                m["last_used_at"]?.let { instant(it) },
+                textOrNull(m["created_by"]),
+                instantOrNull(m["expires_at"]),
+                instantOrNull(m["last_used_at"]),
             )
         }
     }
@@ -54,20 +54,20 @@ public data class Anchor @JvmOverloads constructor(
     var node: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "node" to node,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "node", node,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): Anchor {
             val m = Members(json, "Anchor")
             return Anchor(
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["node"]?.let { text(it) },
+                textOrNull(m["node"]),
             )
         }
     }
@@ -110,17 +110,17 @@ public data class AuditEntry(
     val userAgent: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "at" to at,
-        "action" to action,
-        "actor_kind" to actorKind,
-        "actor_id" to actorId,
-        "target" to target,
-        "changes" to changes,
-        "actor_email" to actorEmail,
-        "ip" to ip,
-        "request_id" to requestId,
-        "user_agent" to userAgent,
+        "id", id,
+        "at", at,
+        "action", action,
+        "actor_kind", actorKind,
+        "actor_id", actorId,
+        "target", target,
+        "changes", changes,
+        "actor_email", actorEmail,
+        "ip", ip,
+        "request_id", requestId,
+        "user_agent", userAgent,
     )
 
     public companion object {
@@ -134,10 +134,10 @@ public data class AuditEntry(
                 text(m.need("actor_id")),
                 text(m.need("target")),
                 members(m.need("changes")),
-                m["actor_email"]?.let { text(it) },
-                m["ip"]?.let { text(it) },
-                m["request_id"]?.let { text(it) },
-                m["user_agent"]?.let { text(it) },
+                textOrNull(m["actor_email"]),
+                textOrNull(m["ip"]),
+                textOrNull(m["request_id"]),
+                textOrNull(m["user_agent"]),
             )
         }
     }
@@ -149,8 +149,8 @@ public data class AuditPage(
     val nextCursor: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "items" to items,
-        "next_cursor" to nextCursor,
+        "items", items,
+        "next_cursor", nextCursor,
     )
 
     public companion object {
@@ -158,7 +158,7 @@ public data class AuditPage(
             val m = Members(json, "AuditPage")
             return AuditPage(
                 list(m.need("items")) { AuditEntry.fromJson(it) },
-                m["next_cursor"]?.let { text(it) },
+                textOrNull(m["next_cursor"]),
             )
         }
     }
@@ -207,20 +207,20 @@ public data class ClauseDid @JvmOverloads constructor(
     var within: Within? = null,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "did",
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "times" to times,
-        "within" to within,
+        "op", "did",
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "times", times,
+        "within", within,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): ClauseDid {
             val m = Members(json, "ClauseDid")
             return ClauseDid(
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
                 m["times"]?.let { Times.fromJson(it) },
                 m["within"]?.let { Within.fromJson(it) },
@@ -237,11 +237,11 @@ public data class ClauseFirst @JvmOverloads constructor(
     var filter: MetricsFilter? = null,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "first",
-        "within" to within,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
+        "op", "first",
+        "within", within,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
     )
 
     public companion object {
@@ -249,8 +249,8 @@ public data class ClauseFirst @JvmOverloads constructor(
             val m = Members(json, "ClauseFirst")
             return ClauseFirst(
                 Within.fromJson(m.need("within")),
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
             )
         }
@@ -262,8 +262,8 @@ public data class ClauseGroup(
     var clauses: List<CohortClause>,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "clauses" to clauses,
+        "op", op,
+        "clauses", clauses,
     )
 
     public companion object {
@@ -297,8 +297,8 @@ public data class ClauseIn(
     var cohort: String,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "in",
-        "cohort" to cohort,
+        "op", "in",
+        "cohort", cohort,
     )
 
     public companion object {
@@ -316,8 +316,8 @@ public data class ClauseNot(
     var clause: CohortClause,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "not",
-        "clause" to clause,
+        "op", "not",
+        "clause", clause,
     )
 
     public companion object {
@@ -335,8 +335,8 @@ public data class ClauseProfile(
     var filter: MetricsFilter,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "profile",
-        "filter" to filter,
+        "op", "profile",
+        "filter", filter,
     )
 
     public companion object {
@@ -356,10 +356,10 @@ public data class ClauseSequence @JvmOverloads constructor(
     var within: Within? = null,
 ) : CohortClause {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "sequence",
-        "steps" to steps,
-        "window_seconds" to windowSeconds,
-        "within" to within,
+        "op", "sequence",
+        "steps", steps,
+        "window_seconds", windowSeconds,
+        "within", within,
     )
 
     public companion object {
@@ -367,7 +367,7 @@ public data class ClauseSequence @JvmOverloads constructor(
             val m = Members(json, "ClauseSequence")
             return ClauseSequence(
                 list(m.need("steps")) { Step.fromJson(it) },
-                m["window_seconds"]?.let { long(it) },
+                longOrNull(m["window_seconds"]),
                 m["within"]?.let { Within.fromJson(it) },
             )
         }
@@ -421,36 +421,36 @@ public data class Coordinate @JvmOverloads constructor(
     var step: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "at_least" to atLeast,
-        "group" to group,
-        "groups" to groups,
-        "lost" to lost,
-        "no_value" to noValue,
-        "node" to node,
-        "other" to other,
-        "period" to period,
-        "row" to row,
-        "series" to series,
-        "state" to state,
-        "step" to step,
+        "at_least", atLeast,
+        "group", group,
+        "groups", groups,
+        "lost", lost,
+        "no_value", noValue,
+        "node", node,
+        "other", other,
+        "period", period,
+        "row", row,
+        "series", series,
+        "state", state,
+        "step", step,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): Coordinate {
             val m = Members(json, "Coordinate")
             return Coordinate(
-                m["at_least"]?.let { truth(it) },
+                truthOrNull(m["at_least"]),
                 m["group"],
                 m["groups"]?.let { list(it) { TrendsValue.fromJson(it) } },
-                m["lost"]?.let { truth(it) },
-                m["no_value"]?.let { truth(it) },
-                m["node"]?.let { text(it) },
-                m["other"]?.let { truth(it) },
-                m["period"]?.let { int(it) },
-                m["row"]?.let { int(it) },
-                m["series"]?.let { int(it) },
+                truthOrNull(m["lost"]),
+                truthOrNull(m["no_value"]),
+                textOrNull(m["node"]),
+                truthOrNull(m["other"]),
+                intOrNull(m["period"]),
+                intOrNull(m["row"]),
+                intOrNull(m["series"]),
                 m["state"]?.let { CoordinateState.of(text(it)) },
-                m["step"]?.let { int(it) },
+                intOrNull(m["step"]),
             )
         }
     }
@@ -495,9 +495,9 @@ public data class FilterCompare(
     var value: Double,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "prop" to prop,
-        "value" to value,
+        "op", op,
+        "prop", prop,
+        "value", value,
     )
 
     public companion object {
@@ -535,9 +535,9 @@ public data class FilterContains(
     var value: String,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "prop" to prop,
-        "value" to value,
+        "op", op,
+        "prop", prop,
+        "value", value,
     )
 
     public companion object {
@@ -573,9 +573,9 @@ public data class FilterEqual @JvmOverloads constructor(
     var value: Any? = null,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "prop" to prop,
-        "value" to value,
+        "op", op,
+        "prop", prop,
+        "value", value,
     )
 
     public companion object {
@@ -609,8 +609,8 @@ public data class FilterExists(
     var prop: String,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "exists",
-        "prop" to prop,
+        "op", "exists",
+        "prop", prop,
     )
 
     public companion object {
@@ -629,8 +629,8 @@ public data class FilterGroup(
     var filters: List<MetricsFilter>,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to op,
-        "filters" to filters,
+        "op", op,
+        "filters", filters,
     )
 
     public companion object {
@@ -664,9 +664,9 @@ public data class FilterIn(
     var values: List<Any?>,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "in",
-        "prop" to prop,
-        "values" to values,
+        "op", "in",
+        "prop", prop,
+        "values", values,
     )
 
     public companion object {
@@ -685,8 +685,8 @@ public data class FilterNot(
     var filter: MetricsFilter,
 ) : MetricsFilter {
     override fun toJson(): Map<String, Any?> = json(
-        "op" to "not",
-        "filter" to filter,
+        "op", "not",
+        "filter", filter,
     )
 
     public companion object {
@@ -714,12 +714,12 @@ public data class FunnelBreakdown @JvmOverloads constructor(
     var top: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "attribution" to attribution,
-        "cohorts" to cohorts,
-        "profile" to profile,
-        "prop" to prop,
-        "step" to step,
-        "top" to top,
+        "attribution", attribution,
+        "cohorts", cohorts,
+        "profile", profile,
+        "prop", prop,
+        "step", step,
+        "top", top,
     )
 
     public companion object {
@@ -728,10 +728,10 @@ public data class FunnelBreakdown @JvmOverloads constructor(
             return FunnelBreakdown(
                 m["attribution"]?.let { FunnelBreakdownAttribution.of(text(it)) },
                 m["cohorts"]?.let { list(it) { text(it) } },
-                m["profile"]?.let { text(it) },
-                m["prop"]?.let { text(it) },
-                m["step"]?.let { int(it) },
-                m["top"]?.let { int(it) },
+                textOrNull(m["profile"]),
+                textOrNull(m["prop"]),
+                intOrNull(m["step"]),
+                intOrNull(m["top"]),
             )
         }
     }
@@ -766,22 +766,22 @@ public data class FunnelExclusion @JvmOverloads constructor(
     var to: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "from" to from,
-        "to" to to,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "from", from,
+        "to", to,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): FunnelExclusion {
             val m = Members(json, "FunnelExclusion")
             return FunnelExclusion(
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["from"]?.let { int(it) },
-                m["to"]?.let { int(it) },
+                intOrNull(m["from"]),
+                intOrNull(m["to"]),
             )
         }
     }
@@ -813,26 +813,26 @@ public data class FunnelInsight @JvmOverloads constructor(
     var windowSeconds: Long? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "funnel",
-        "from" to from,
-        "to" to to,
-        "steps" to steps,
-        "as_of" to asOf,
-        "attempt" to attempt,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count" to count,
-        "count_groups" to countGroups,
-        "exclude" to exclude,
-        "filter" to filter,
-        "histogram" to histogram,
-        "hold" to hold,
-        "include_bots" to includeBots,
-        "order" to order,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
-        "window_seconds" to windowSeconds,
+        "kind", "funnel",
+        "from", from,
+        "to", to,
+        "steps", steps,
+        "as_of", asOf,
+        "attempt", attempt,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count", count,
+        "count_groups", countGroups,
+        "exclude", exclude,
+        "filter", filter,
+        "histogram", histogram,
+        "hold", hold,
+        "include_bots", includeBots,
+        "order", order,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
+        "window_seconds", windowSeconds,
     )
 
     public companion object {
@@ -842,22 +842,22 @@ public data class FunnelInsight @JvmOverloads constructor(
                 instant(m.need("from")),
                 instant(m.need("to")),
                 list(m.need("steps")) { FunnelStep.fromJson(it) },
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["attempt"]?.let { FunnelInsightAttempt.of(text(it)) },
                 m["breakdown"]?.let { FunnelBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
                 m["count"]?.let { CountOf.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["exclude"]?.let { list(it) { FunnelExclusion.fromJson(it) } },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
                 m["histogram"]?.let { HistogramEdges.fromJson(it) },
                 m["hold"]?.let { list(it) { text(it) } },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["order"]?.let { FunnelInsightOrder.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
-                m["window_seconds"]?.let { long(it) },
+                longOrNull(m["window_seconds"]),
             )
         }
     }
@@ -903,11 +903,11 @@ public data class FunnelStep @JvmOverloads constructor(
     var optional: Boolean? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "any_of" to anyOf,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "optional" to optional,
+        "any_of", anyOf,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "optional", optional,
     )
 
     public companion object {
@@ -915,10 +915,10 @@ public data class FunnelStep @JvmOverloads constructor(
             val m = Members(json, "FunnelStep")
             return FunnelStep(
                 m["any_of"]?.let { list(it) { Step.fromJson(it) } },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["optional"]?.let { truth(it) },
+                truthOrNull(m["optional"]),
             )
         }
     }
@@ -929,7 +929,7 @@ public data class HistogramEdges(
     var edges: List<Double>,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "edges" to edges,
+        "edges", edges,
     )
 
     public companion object {
@@ -975,10 +975,10 @@ public data class InsightBreakdown @JvmOverloads constructor(
     var top: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "cohorts" to cohorts,
-        "profile" to profile,
-        "prop" to prop,
-        "top" to top,
+        "cohorts", cohorts,
+        "profile", profile,
+        "prop", prop,
+        "top", top,
     )
 
     public companion object {
@@ -986,9 +986,9 @@ public data class InsightBreakdown @JvmOverloads constructor(
             val m = Members(json, "InsightBreakdown")
             return InsightBreakdown(
                 m["cohorts"]?.let { list(it) { text(it) } },
-                m["profile"]?.let { text(it) },
-                m["prop"]?.let { text(it) },
-                m["top"]?.let { int(it) },
+                textOrNull(m["profile"]),
+                textOrNull(m["prop"]),
+                intOrNull(m["top"]),
             )
         }
     }
@@ -1017,17 +1017,17 @@ public data class InsightMeta(
     val incompleteFrom: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "exact" to exact,
-        "definition" to definition,
-        "tz" to tz,
-        "week_start" to weekStart,
-        "as_of" to asOf,
-        "from" to from,
-        "to" to to,
-        "source" to source,
-        "scanned" to scanned,
-        "took_ms" to tookMs,
-        "incomplete_from" to incompleteFrom,
+        "exact", exact,
+        "definition", definition,
+        "tz", tz,
+        "week_start", weekStart,
+        "as_of", asOf,
+        "from", from,
+        "to", to,
+        "source", source,
+        "scanned", scanned,
+        "took_ms", tookMs,
+        "incomplete_from", incompleteFrom,
     )
 
     public companion object {
@@ -1044,7 +1044,7 @@ public data class InsightMeta(
                 InsightMetaSource.of(text(m.need("source"))),
                 long(m.need("scanned")),
                 double(m.need("took_ms")),
-                m["incomplete_from"]?.let { instant(it) },
+                instantOrNull(m["incomplete_from"]),
             )
         }
     }
@@ -1101,20 +1101,20 @@ public data class LifecycleInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "lifecycle",
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "lifecycle",
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1123,16 +1123,16 @@ public data class LifecycleInsight @JvmOverloads constructor(
             return LifecycleInsight(
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1209,20 +1209,20 @@ public data class MetricsInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "metrics",
-        "breakdown" to breakdown,
-        "breakdown_prop" to breakdownProp,
-        "bucket" to bucket,
-        "filter" to filter,
-        "from" to from,
-        "limit" to limit,
-        "measure" to measure,
-        "names" to names,
-        "prop" to prop,
-        "to" to to,
-        "top" to top,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "metrics",
+        "breakdown", breakdown,
+        "breakdown_prop", breakdownProp,
+        "bucket", bucket,
+        "filter", filter,
+        "from", from,
+        "limit", limit,
+        "measure", measure,
+        "names", names,
+        "prop", prop,
+        "to", to,
+        "top", top,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1230,17 +1230,17 @@ public data class MetricsInsight @JvmOverloads constructor(
             val m = Members(json, "MetricsInsight")
             return MetricsInsight(
                 m["breakdown"]?.let { Breakdown.of(text(it)) },
-                m["breakdown_prop"]?.let { text(it) },
+                textOrNull(m["breakdown_prop"]),
                 m["bucket"]?.let { Bucket.of(text(it)) },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["from"]?.let { instant(it) },
-                m["limit"]?.let { int(it) },
+                instantOrNull(m["from"]),
+                intOrNull(m["limit"]),
                 m["measure"]?.let { Measure.of(text(it)) },
                 m["names"]?.let { list(it) { text(it) } },
-                m["prop"]?.let { text(it) },
-                m["to"]?.let { instant(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["prop"]),
+                instantOrNull(m["to"]),
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1279,27 +1279,27 @@ public data class PathsInsight @JvmOverloads constructor(
     var windowSeconds: Long? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "paths",
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "collapse" to collapse,
-        "count" to count,
-        "count_groups" to countGroups,
-        "custom_events" to customEvents,
-        "depth" to depth,
-        "end" to end,
-        "events" to events,
-        "exclude" to exclude,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "node_prop" to nodeProp,
-        "people" to people,
-        "start" to start,
-        "top" to top,
-        "tz" to tz,
-        "window_seconds" to windowSeconds,
+        "kind", "paths",
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "collapse", collapse,
+        "count", count,
+        "count_groups", countGroups,
+        "custom_events", customEvents,
+        "depth", depth,
+        "end", end,
+        "events", events,
+        "exclude", exclude,
+        "filter", filter,
+        "include_bots", includeBots,
+        "node_prop", nodeProp,
+        "people", people,
+        "start", start,
+        "top", top,
+        "tz", tz,
+        "window_seconds", windowSeconds,
     )
 
     public companion object {
@@ -1308,24 +1308,24 @@ public data class PathsInsight @JvmOverloads constructor(
             return PathsInsight(
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
-                m["collapse"]?.let { truth(it) },
+                truthOrNull(m["collapse"]),
                 m["count"]?.let { CountOf.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["custom_events"]?.let { list(it) { text(it) } },
-                m["depth"]?.let { int(it) },
+                intOrNull(m["depth"]),
                 m["end"]?.let { Anchor.fromJson(it) },
                 m["events"]?.let { list(it) { text(it) } },
                 m["exclude"]?.let { list(it) { text(it) } },
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
-                m["node_prop"]?.let { text(it) },
+                truthOrNull(m["include_bots"]),
+                textOrNull(m["node_prop"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
                 m["start"]?.let { Anchor.fromJson(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
-                m["window_seconds"]?.let { long(it) },
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
+                longOrNull(m["window_seconds"]),
             )
         }
     }
@@ -1341,9 +1341,9 @@ public data class PeopleBreakdown @JvmOverloads constructor(
     var top: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "cohorts" to cohorts,
-        "profile" to profile,
-        "top" to top,
+        "cohorts", cohorts,
+        "profile", profile,
+        "top", top,
     )
 
     public companion object {
@@ -1351,8 +1351,8 @@ public data class PeopleBreakdown @JvmOverloads constructor(
             val m = Members(json, "PeopleBreakdown")
             return PeopleBreakdown(
                 m["cohorts"]?.let { list(it) { text(it) } },
-                m["profile"]?.let { text(it) },
-                m["top"]?.let { int(it) },
+                textOrNull(m["profile"]),
+                intOrNull(m["top"]),
             )
         }
     }
@@ -1399,24 +1399,24 @@ public data class RetentionInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "retention",
-        "from" to from,
-        "to" to to,
-        "start" to start,
-        "return" to return_,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "cohort" to cohort,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "interval" to interval,
-        "mode" to mode,
-        "people" to people,
-        "periods" to periods,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "retention",
+        "from", from,
+        "to", to,
+        "start", start,
+        "return", return_,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "cohort", cohort,
+        "count_groups", countGroups,
+        "filter", filter,
+        "include_bots", includeBots,
+        "interval", interval,
+        "mode", mode,
+        "people", people,
+        "periods", periods,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1427,18 +1427,18 @@ public data class RetentionInsight @JvmOverloads constructor(
                 instant(m.need("to")),
                 Step.fromJson(m.need("start")),
                 Step.fromJson(m.need("return")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { InsightBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
                 m["cohort"]?.let { RetentionInsightCohort.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["interval"]?.let { RetentionInsightInterval.of(text(it)) },
                 m["mode"]?.let { RetentionInsightMode.of(text(it)) },
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["periods"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                intOrNull(m["periods"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1547,18 +1547,18 @@ public data class SessionsInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "sessions",
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "sessions",
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "filter", filter,
+        "include_bots", includeBots,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1567,14 +1567,14 @@ public data class SessionsInsight @JvmOverloads constructor(
             return SessionsInsight(
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { InsightBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1588,17 +1588,17 @@ public data class Step @JvmOverloads constructor(
     var filter: MetricsFilter? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): Step {
             val m = Members(json, "Step")
             return Step(
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
             )
         }
@@ -1625,20 +1625,20 @@ public data class StickinessInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "stickiness",
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "stickiness",
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1647,16 +1647,16 @@ public data class StickinessInsight @JvmOverloads constructor(
             return StickinessInsight(
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1677,15 +1677,15 @@ public data class StoredEvent(
     val userId: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "id" to id,
-        "project_id" to projectId,
-        "name" to name,
-        "ts" to ts,
-        "received_at" to receivedAt,
-        "props" to props,
-        "anonymous_id" to anonymousId,
-        "seq" to seq,
-        "user_id" to userId,
+        "id", id,
+        "project_id", projectId,
+        "name", name,
+        "ts", ts,
+        "received_at", receivedAt,
+        "props", props,
+        "anonymous_id", anonymousId,
+        "seq", seq,
+        "user_id", userId,
     )
 
     public companion object {
@@ -1698,9 +1698,9 @@ public data class StoredEvent(
                 instant(m.need("ts")),
                 instant(m.need("received_at")),
                 members(m.need("props")),
-                m["anonymous_id"]?.let { text(it) },
-                m["seq"]?.let { long(it) },
-                m["user_id"]?.let { text(it) },
+                textOrNull(m["anonymous_id"]),
+                longOrNull(m["seq"]),
+                textOrNull(m["user_id"]),
             )
         }
     }
@@ -1715,22 +1715,22 @@ public data class Times @JvmOverloads constructor(
     var lte: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "eq" to eq,
-        "gt" to gt,
-        "gte" to gte,
-        "lt" to lt,
-        "lte" to lte,
+        "eq", eq,
+        "gt", gt,
+        "gte", gte,
+        "lt", lt,
+        "lte", lte,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): Times {
             val m = Members(json, "Times")
             return Times(
-                m["eq"]?.let { int(it) },
-                m["gt"]?.let { int(it) },
-                m["gte"]?.let { int(it) },
-                m["lt"]?.let { int(it) },
-                m["lte"]?.let { int(it) },
+                intOrNull(m["eq"]),
+                intOrNull(m["gt"]),
+                intOrNull(m["gte"]),
+                intOrNull(m["lt"]),
+                intOrNull(m["lte"]),
             )
         }
     }
@@ -1752,10 +1752,10 @@ public data class TrendsBreakdown @JvmOverloads constructor(
     var prop: String? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "by" to by,
-        "cohorts" to cohorts,
-        "edges" to edges,
-        "prop" to prop,
+        "by", by,
+        "cohorts", cohorts,
+        "edges", edges,
+        "prop", prop,
     )
 
     public companion object {
@@ -1765,7 +1765,7 @@ public data class TrendsBreakdown @JvmOverloads constructor(
                 m["by"]?.let { TrendsBreakdownBy.of(text(it)) },
                 m["cohorts"]?.let { list(it) { text(it) } },
                 m["edges"]?.let { list(it) { double(it) } },
-                m["prop"]?.let { text(it) },
+                textOrNull(m["prop"]),
             )
         }
     }
@@ -1795,7 +1795,7 @@ public data class TrendsFormula(
     var expression: String,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "expression" to expression,
+        "expression", expression,
     )
 
     public companion object {
@@ -1830,21 +1830,21 @@ public data class TrendsInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "trends",
-        "from" to from,
-        "to" to to,
-        "series" to series,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "filter" to filter,
-        "formulas" to formulas,
-        "include_bots" to includeBots,
-        "people" to people,
-        "top" to top,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "trends",
+        "from", from,
+        "to", to,
+        "series", series,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "filter", filter,
+        "formulas", formulas,
+        "include_bots", includeBots,
+        "people", people,
+        "top", top,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -1854,16 +1854,16 @@ public data class TrendsInsight @JvmOverloads constructor(
                 instant(m.need("from")),
                 instant(m.need("to")),
                 list(m.need("series")) { TrendsSeries.fromJson(it) },
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { list(it) { TrendsBreakdown.fromJson(it) } },
                 m["bucket"]?.let { Bucket.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
                 m["formulas"]?.let { list(it) { TrendsFormula.fromJson(it) } },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["top"]?.let { int(it) },
-                m["tz"]?.let { text(it) },
+                intOrNull(m["top"]),
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -1923,15 +1923,15 @@ public data class TrendsSeries @JvmOverloads constructor(
     var rollingDays: Int? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "any_of" to anyOf,
-        "cumulative" to cumulative,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "first_time" to firstTime,
-        "measure" to measure,
-        "prop" to prop,
-        "rolling_days" to rollingDays,
+        "any_of", anyOf,
+        "cumulative", cumulative,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "first_time", firstTime,
+        "measure", measure,
+        "prop", prop,
+        "rolling_days", rollingDays,
     )
 
     public companion object {
@@ -1939,14 +1939,14 @@ public data class TrendsSeries @JvmOverloads constructor(
             val m = Members(json, "TrendsSeries")
             return TrendsSeries(
                 m["any_of"]?.let { list(it) { Step.fromJson(it) } },
-                m["cumulative"]?.let { truth(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                truthOrNull(m["cumulative"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["first_time"]?.let { truth(it) },
+                truthOrNull(m["first_time"]),
                 m["measure"]?.let { TrendsMeasure.of(text(it)) },
-                m["prop"]?.let { text(it) },
-                m["rolling_days"]?.let { int(it) },
+                textOrNull(m["prop"]),
+                intOrNull(m["rolling_days"]),
             )
         }
     }
@@ -1964,19 +1964,19 @@ public data class TrendsValue @JvmOverloads constructor(
     var value: Any? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "cohort" to cohort,
-        "gte" to gte,
-        "lt" to lt,
-        "value" to value,
+        "cohort", cohort,
+        "gte", gte,
+        "lt", lt,
+        "value", value,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): TrendsValue {
             val m = Members(json, "TrendsValue")
             return TrendsValue(
-                m["cohort"]?.let { text(it) },
-                m["gte"]?.let { double(it) },
-                m["lt"]?.let { double(it) },
+                textOrNull(m["cohort"]),
+                doubleOrNull(m["gte"]),
+                doubleOrNull(m["lt"]),
                 m["value"],
             )
         }
@@ -2003,20 +2003,20 @@ public data class UniquesInsight @JvmOverloads constructor(
     var weekStart: WeekStart? = null,
 ) : Insight, SavedQuestion {
     override fun toJson(): Map<String, Any?> = json(
-        "kind" to "uniques",
-        "from" to from,
-        "to" to to,
-        "as_of" to asOf,
-        "breakdown" to breakdown,
-        "bucket" to bucket,
-        "count_groups" to countGroups,
-        "custom_event" to customEvent,
-        "event" to event,
-        "filter" to filter,
-        "include_bots" to includeBots,
-        "people" to people,
-        "tz" to tz,
-        "week_start" to weekStart,
+        "kind", "uniques",
+        "from", from,
+        "to", to,
+        "as_of", asOf,
+        "breakdown", breakdown,
+        "bucket", bucket,
+        "count_groups", countGroups,
+        "custom_event", customEvent,
+        "event", event,
+        "filter", filter,
+        "include_bots", includeBots,
+        "people", people,
+        "tz", tz,
+        "week_start", weekStart,
     )
 
     public companion object {
@@ -2025,16 +2025,16 @@ public data class UniquesInsight @JvmOverloads constructor(
             return UniquesInsight(
                 instant(m.need("from")),
                 instant(m.need("to")),
-                m["as_of"]?.let { instant(it) },
+                instantOrNull(m["as_of"]),
                 m["breakdown"]?.let { PeopleBreakdown.fromJson(it) },
                 m["bucket"]?.let { Period.of(text(it)) },
-                m["count_groups"]?.let { text(it) },
-                m["custom_event"]?.let { text(it) },
-                m["event"]?.let { text(it) },
+                textOrNull(m["count_groups"]),
+                textOrNull(m["custom_event"]),
+                textOrNull(m["event"]),
                 m["filter"]?.let { MetricsFilter.fromJson(it) },
-                m["include_bots"]?.let { truth(it) },
+                truthOrNull(m["include_bots"]),
                 m["people"]?.let { CohortClause.fromJson(it) },
-                m["tz"]?.let { text(it) },
+                textOrNull(m["tz"]),
                 m["week_start"]?.let { WeekStart.of(text(it)) },
             )
         }
@@ -2063,18 +2063,18 @@ public data class Within @JvmOverloads constructor(
     var to: Instant? = null,
 ) : Model {
     override fun toJson(): Map<String, Any?> = json(
-        "from" to from,
-        "last_days" to lastDays,
-        "to" to to,
+        "from", from,
+        "last_days", lastDays,
+        "to", to,
     )
 
     public companion object {
         @JvmStatic public fun fromJson(json: Any?): Within {
             val m = Members(json, "Within")
             return Within(
-                m["from"]?.let { instant(it) },
-                m["last_days"]?.let { int(it) },
-                m["to"]?.let { instant(it) },
+                instantOrNull(m["from"]),
+                intOrNull(m["last_days"]),
+                instantOrNull(m["to"]),
             )
         }
     }
