@@ -2,7 +2,7 @@ import { createApiKeyMutation, createWriteKeyMutation, listEventsOptions, listWr
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
-import { useEffect, useState, type ReactNode } from 'react';
+import { useEffect, useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
 import { nimbusUrl } from '../../base';
 import { ago, date } from '../../format';
@@ -12,54 +12,45 @@ import { m } from '../../messages';
 import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
 import { zonePref } from '../../prefs';
 import { freshKey, keepFresh, SecretOnce } from '../../secret';
-import { version } from '../../../../sdk/typescript/package.json';
-import * as snippets from './snippets';
+import { w } from './messages';
+import type { Keys } from './snippets';
+import { own, type Way } from './ways';
 import './install.css';
-
-const ways = ['curl', 'node', 'go', 'browser'] as const;
 
 export function InstallPage() {
   useTitle(m.install.title);
   const project = useProject()!;
   const can = useCan();
   const fresh = freshKey(project.id);
-  const [way, setWay] = useState<(typeof ways)[number]>('curl');
-  const keys: snippets.Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
+  const [id, setId] = useState(own[0]!.id);
+  const way = own.find((one) => one.id === id) ?? own[0]!;
+  const keys: Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
   return (
     <>
       <header className="page-head">
         <h1>{m.install.title}</h1>
-        <p className="lead">{m.install.lead}</p>
+        <p className="lead">{w.lead}</p>
       </header>
       <div className="install">
         <div className="stack">
           {fresh && (
             <section className="panel">
-              <header><IconKey size={17} aria-hidden /><h2>{m.install.secretTitle}</h2></header>
+              <header><IconKey size={17} aria-hidden /><h2>{w.secretTitle}</h2></header>
               <div className="body stack">
-                <p className="muted">{m.install.secretText}</p>
+                <p className="muted">{w.secretText}</p>
                 <SecretOnce made={fresh} />
               </div>
             </section>
           )}
           <section className="panel">
             <div className="body stack">
-              <div className="scroll-x"><Segments label={m.install.title} value={way} options={ways.map((w) => ({ value: w, label: m.install[w] }))} onChange={setWay} /></div>
-              {!fresh && way !== 'browser' && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
-              {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
-              {way === 'node' && (
+              <div className="scroll-x"><Segments label={w.own} value={id} options={own.map((one) => ({ value: one.id, label: one.label }))} onChange={setId} /></div>
+              {way.key === 'write' ? <WithWriteKey key={way.id} way={way} keys={keys} canCreate={can('admin')} /> : (
                 <>
-                  <Step title={m.install.installFirst}><Code wrap text={snippets.installNode(nimbusUrl, version)} /></Step>
-                  <Step title={m.install.saveNode}><Code text={snippets.node(keys)} /></Step>
+                  {!fresh && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
+                  <Steps way={way} keys={keys} />
                 </>
               )}
-              {way === 'go' && (
-                <>
-                  <Step title={m.install.installFirst}><Code wrap text={snippets.installGo(nimbusUrl)} /></Step>
-                  <Step title={m.install.saveGo}><Code text={snippets.go(keys)} /></Step>
-                </>
-              )}
-              {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}
             </div>
           </section>
         </div>
@@ -69,17 +60,17 @@ export function InstallPage() {
   );
 }
 
-function Step({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <div className="stack tight">
+function Steps({ way, keys }: { way: Way; keys: Keys }) {
+  return way.steps(keys).map(({ title, code, wrap = false }) => (
+    <div key={title} className="stack tight">
       <h2 className="step">{title}</h2>
-      {children}
+      <Code wrap={wrap} text={code} />
     </div>
-  );
+  ));
 }
 
 /** The secret cannot be shown again. A key of its own makes the snippet complete, and leaves those in use alone. */
-function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exclude<(typeof ways)[number], 'browser'>; canCreate: boolean }) {
+function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Way; canCreate: boolean }) {
   const create = useMutation({
     ...createApiKeyMutation(),
     ...sentAgain,
@@ -89,14 +80,14 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exc
     },
   });
   const zone = zonePref.use();
-  const nameNow = () => m.install.keyName(m.install[way], date(new Date().toISOString(), zone));
+  const nameNow = () => w.keyName(way.label, date(new Date().toISOString(), zone));
   return (
     <Notice icon={IconKey}>
-      <p>{m.install.secretGone} {m.install.secretGoneHelp}{canCreate && ` ${m.install.orNewKey}`}</p>
+      <p>{w.secretGone} {w.secretGoneHelp}{canCreate && ` ${w.orNewKey}`}</p>
       {canCreate && (
         <div className="row wrap" style={{ marginTop: 8 }}>
-          <Button className="tiny" busy={create.isPending} onClick={() => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { name: nameNow(), scopes: ['events:write'] } })}>{m.install.newKey}</Button>
-          <Link to="/projects/$projectId/keys" params={{ projectId }} style={{ textDecoration: 'underline' }}>{m.install.goKeys}</Link>
+          <Button className="tiny" busy={create.isPending} onClick={() => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { name: nameNow(), scopes: ['events:write'] } })}>{w.newKey}</Button>
+          <Link to="/projects/$projectId/keys" params={{ projectId }} style={{ textDecoration: 'underline' }}>{w.goKeys}</Link>
         </div>
       )}
       {create.error && <Failure error={create.error} />}
@@ -104,29 +95,30 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exc
   );
 }
 
-function Browser({ keys }: { keys: snippets.Keys }) {
+/** The first write key of the project, with its snippets; who may makes one when there is none. */
+function WithWriteKey({ way, keys, canCreate }: { way: Way; keys: Keys; canCreate: boolean }) {
   const path = { project_id: keys.projectId };
-  const list = useQuery(listWriteKeysOptions({ path }));
+  const list = useQuery({ ...listWriteKeysOptions({ path }), enabled: canCreate });
   const create = useMutation({
     ...createWriteKeyMutation(),
     ...sentAgain,
     onSuccess: () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listWriteKeys' }] }),
   });
+  if (!canCreate) return <NeedsRole>{w.writeKeyNeeded} {w.askAdmin}</NeedsRole>;
   if (list.error) return <Failure error={list.error} retry={() => void list.refetch()} />;
   const key = list.data?.items[0];
   if (!key)
     return (
       <div className="stack">
-        <p className="muted">{m.install.writeKeyNeeded}</p>
+        <p className="muted">{w.writeKeyNeeded}</p>
         {create.error && <Failure error={create.error} />}
-        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{m.install.createWriteKey}</Button></div>
+        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{w.createWriteKey}</Button></div>
       </div>
     );
   return (
     <>
-      <Step title={m.install.pasteHtml}><Code wrap text={snippets.browser({ ...keys, writeKey: key.key })} /></Step>
-      <Step title={m.install.pasteEvent}><Code wrap text={snippets.browserEvent} /></Step>
-      {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.writeKeyOpen}</Notice>}
+      <Steps way={way} keys={{ ...keys, writeKey: key.key, writeKeyId: key.id }} />
+      {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{w.writeKeyOpen}</Notice>}
     </>
   );
 }
@@ -159,23 +151,23 @@ function Waiting({ projectId }: { projectId: string }) {
         {event ? (
           <>
             <Notice kind="good" icon={IconCircleCheck}>
-              <strong>{saw === 'something' ? m.install.receiving : m.install.arrived(event.name)}</strong>
-              <p className="muted">{saw === 'something' ? m.install.last(event.name, ago(event.received_at)) : m.install.arrivedHelp}</p>
+              <strong>{saw === 'something' ? w.receiving : w.arrived(event.name)}</strong>
+              <p className="muted">{saw === 'something' ? w.last(event.name, ago(event.received_at)) : w.arrivedHelp}</p>
             </Notice>
-            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{m.install.seeChart}</Link>
+            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{w.seeChart}</Link>
           </>
         ) : (
           <>
             <div className="row">
               <span className="dot pulse" style={{ color: 'var(--accent-text)' }} />
-              <strong>{m.install.waiting}</strong>
+              <strong>{w.waiting}</strong>
             </div>
-            <p className="muted">{m.install.waitingHelp}</p>
+            <p className="muted">{w.waitingHelp}</p>
             {waited && (
               <div className="stack tight">
-                <h2 className="step">{m.install.slow}</h2>
+                <h2 className="step">{w.slow}</h2>
                 <ul className="checks">
-                  {m.install.slowList.map((line) => (
+                  {w.slowList.map((line) => (
                     <li key={line}>{line}</li>
                   ))}
                 </ul>

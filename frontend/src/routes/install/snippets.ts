@@ -6,6 +6,8 @@ export interface Keys {
   /** Absent when it is not known any more: the snippets then read NIMBUS_SECRET. */
   secret?: string | undefined;
   writeKey?: string | undefined;
+  /** Where an SDK wants a UUID for a key. */
+  writeKeyId?: string | undefined;
 }
 
 const event = 'signed_up';
