@@ -86,6 +86,31 @@ export function browser({ url, projectId, writeKey }: Keys): string {
 export const browserEvent = `nimbus.identify('user_1', { plan: 'pro' }); // your id of the new user, and what you know of them
 nimbus.track('${event}', { plan: 'pro' });`;
 
+/** For the first file of a React application, such as src/main.tsx. The README of the SDK has the same. */
+export function react({ url, projectId, writeKey }: Keys): string {
+  return `import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
+import { NimbusProvider, useIdentify, useTrack } from '@nimbus-analytics/sdk/react';
+import { createRoot } from 'react-dom/client';
+
+const nimbus = createBrowserTracker({
+  baseUrl: '${url}',
+  projectId: '${projectId}',
+  writeKey: '${writeKey}',
+});
+
+function SignUp({ user }: { user?: { id: string; plan: string } }) {
+  const track = useTrack();
+  useIdentify(user?.id, { plan: user?.plan }); // as soon as there is one
+  return <button onClick={() => track('${event}', { plan: 'pro' })}>Sign up</button>;
+}
+
+createRoot(document.getElementById('root')!).render(
+  <NimbusProvider tracker={nimbus}>
+    <SignUp user={{ id: 'user_1', plan: 'pro' }} />
+  </NimbusProvider>,
+);`;
+}
+
 /** The running server has the packages of its own version: nothing needs to be published. */
 export const installNode = (url: string, version: string) => `npm install ${url}/sdk/nimbus-analytics-sdk-${version}.tgz`;
 
