@@ -1,6 +1,7 @@
+import type { Project } from '@nimbus-analytics/sdk';
 import { createApiKeyMutation, createWriteKeyMutation, listEventsOptions, listWriteKeysOptions } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
@@ -14,16 +15,22 @@ import { zonePref } from '../../prefs';
 import { freshKey, keepFresh, SecretOnce } from '../../secret';
 import { w } from './messages';
 import type { Keys } from './snippets';
+import { vendors, type Vendor } from './vendors';
+import { Moving, VendorFields } from './VendorSteps';
 import { own, type Way } from './ways';
 import './install.css';
+
+const route = getRouteApi('/app/projects/$projectId/install');
 
 export function InstallPage() {
   useTitle(m.install.title);
   const project = useProject()!;
   const can = useCan();
   const fresh = freshKey(project.id);
-  const [id, setId] = useState(own[0]!.id);
-  const way = own.find((one) => one.id === id) ?? own[0]!;
+  const navigate = route.useNavigate();
+  const { sdk } = route.useSearch();
+  const vendor = vendors.find((one) => one.id === sdk);
+  const way = vendor ?? own.find((one) => one.id === sdk) ?? own[0]!;
   const keys: Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
   return (
     <>
@@ -44,8 +51,13 @@ export function InstallPage() {
           )}
           <section className="panel">
             <div className="body stack">
-              <div className="scroll-x"><Segments label={w.own} value={id} options={own.map((one) => ({ value: one.id, label: one.label }))} onChange={setId} /></div>
-              {way.key === 'write' ? <WithWriteKey key={way.id} way={way} keys={keys} canCreate={can('admin')} /> : (
+              {([[w.own, own], [w.vendors, vendors]] as const).map(([label, ways]) => (
+                <div key={label} className="stack tight">
+                  <span className="label">{label}</span>
+                  <div className="scroll-x"><Segments label={label} value={way.id} options={ways.map((one) => ({ value: one.id, label: one.label }))} onChange={(id) => void navigate({ search: { sdk: id }, replace: true })} /></div>
+                </div>
+              ))}
+              {way.key === 'write' ? <WithWriteKey key={way.id} way={way} vendor={vendor} keys={keys} project={project} canCreate={can('admin')} /> : (
                 <>
                   {!fresh && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
                   <Steps way={way} keys={keys} />
@@ -96,7 +108,7 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Way
 }
 
 /** The first write key of the project, with its snippets; who may makes one when there is none. */
-function WithWriteKey({ way, keys, canCreate }: { way: Way; keys: Keys; canCreate: boolean }) {
+function WithWriteKey({ way, vendor, keys, project, canCreate }: { way: Way; vendor: Vendor | undefined; keys: Keys; project: Project; canCreate: boolean }) {
   const path = { project_id: keys.projectId };
   const list = useQuery({ ...listWriteKeysOptions({ path }), enabled: canCreate });
   const create = useMutation({
@@ -115,9 +127,12 @@ function WithWriteKey({ way, keys, canCreate }: { way: Way; keys: Keys; canCreat
         <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{w.createWriteKey}</Button></div>
       </div>
     );
+  const all: Keys = { ...keys, writeKey: key.key, writeKeyId: key.id };
   return (
     <>
-      <Steps way={way} keys={{ ...keys, writeKey: key.key, writeKeyId: key.id }} />
+      {vendor && <VendorFields vendor={vendor} keys={all} project={project} />}
+      <Steps way={way} keys={all} />
+      {vendor && <Moving vendor={vendor} />}
       {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{w.writeKeyOpen}</Notice>}
     </>
   );

@@ -49,4 +49,13 @@ export const own: readonly Way[] = [
       { title: w.pasteEvent, code: snippets.browserEvent, wrap: true },
     ],
   },
+  {
+    id: 'react',
+    label: 'React',
+    key: 'write',
+    steps: (keys) => [
+      { title: w.installFirst, code: snippets.installNode(keys.url, version), wrap: true },
+      { title: w.saveReact, code: snippets.react(keys) },
+    ],
+  },
 ];
