@@ -54,7 +54,7 @@ export function InstallPage() {
               {([[w.own, own], [w.vendors, vendors]] as const).map(([label, ways]) => (
                 <div key={label} className="stack tight">
                   <span className="label">{label}</span>
-                  <div className="scroll-x"><Segments label={label} value={way.id} options={ways.map((one) => ({ value: one.id, label: one.label }))} onChange={(id) => void navigate({ search: { sdk: id }, replace: true })} /></div>
+                  <div><Segments label={label} value={way.id} options={ways.map((one) => ({ value: one.id, label: one.label }))} onChange={(id) => void navigate({ search: { sdk: id }, replace: true })} /></div>
                 </div>
               ))}
               {way.key === 'write' ? <WithWriteKey key={way.id} way={way} vendor={vendor} keys={keys} project={project} canCreate={can('admin')} /> : (

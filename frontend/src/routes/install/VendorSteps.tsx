@@ -1,5 +1,5 @@
 import type { Project } from '@nimbus-analytics/sdk';
-import { IconAlertTriangle, IconExternalLink } from '@tabler/icons-react';
+import { IconAlertTriangle } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { Fragment } from 'react';
 import { CopyButton, Notice } from '../../ui';
@@ -42,10 +42,6 @@ export function VendorFields({ vendor, keys, project }: { vendor: Vendor; keys: 
 
 export function Moving({ vendor }: { vendor: Vendor }) {
   return (
-    <p>
-      <a className="row" href={moving(vendor.label)} target="_blank" rel="noreferrer" style={{ textDecoration: 'underline' }}>
-        {w.moving(vendor.label)} <IconExternalLink size={15} aria-hidden />
-      </a>
-    </p>
+    <p><a href={moving(vendor.label)} target="_blank" rel="noreferrer" style={{ textDecoration: 'underline' }}>{w.moving(vendor.label)}</a></p>
   );
 }

@@ -27,19 +27,21 @@ export function Dialects({ project, canChange }: { project: Project; canChange: 
       <div className="body stack">
         <p className="muted">{w.text} <Link to="/projects/$projectId/install" params={{ projectId: project.id }} search={{ sdk: 'segment' }} style={{ textDecoration: 'underline' }}>{w.howTo}</Link></p>
         {update.error && !asking && <Failure error={update.error} />}
-        {(Object.keys(w.vendors) as Dialect[]).map((dialect) => {
-          const state = stateOf(project, dialect);
-          const hint = { on: w.on(w.vendors[dialect]), off: w.off, 'not spoken': w.notSpoken }[state];
-          return (
-            <div key={dialect} className="field">
-              <label className="check">
-                <input type="checkbox" checked={state === 'on'} disabled={!canChange || state === 'not spoken' || update.isPending} aria-describedby={`dialect-${dialect}`} onChange={(e) => (e.target.checked ? set(dialect, true) : setAsking(dialect))} />
-                {w.vendors[dialect]}
-              </label>
-              <span id={`dialect-${dialect}`} className="hint">{hint}</span>
-            </div>
-          );
-        })}
+        <div>
+          {(Object.keys(w.vendors) as Dialect[]).map((dialect) => {
+            const state = stateOf(project, dialect);
+            const hint = { on: undefined, off: w.off, 'not spoken': w.notSpoken }[state];
+            return (
+              <div key={dialect} className="field">
+                <label className="check">
+                  <input type="checkbox" checked={state === 'on'} disabled={!canChange || state === 'not spoken' || update.isPending} aria-describedby={hint && `dialect-${dialect}`} onChange={(e) => (e.target.checked ? set(dialect, true) : setAsking(dialect))} />
+                  {w.vendors[dialect]}
+                </label>
+                {hint && <span id={`dialect-${dialect}`} className="hint">{hint}</span>}
+              </div>
+            );
+          })}
+        </div>
       </div>
       {asking && <Confirm title={w.offTitle(w.vendors[asking])} text={w.offText} action={w.offAction} busy={update.isPending} error={update.error} onConfirm={() => set(asking, false)} onClose={() => setAsking(undefined)} />}
     </section>

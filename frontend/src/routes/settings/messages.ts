@@ -6,7 +6,6 @@ export const w = {
   vendors: { segment: 'Segment and RudderStack', mixpanel: 'Mixpanel', posthog: 'PostHog', umami: 'Umami', plausible: 'Plausible' },
   notSpoken: 'Not taken by this server. Whoever runs it can change that (NIMBUS_COMPAT).',
   off: 'Off: keys of this project are unknown to these SDKs.',
-  on: (vendor: string) => `Events of ${vendor} SDKs are taken.`,
   offTitle: (vendor: string) => `Take nothing more from ${vendor} SDKs?`,
   offText: 'Within a second, keys of this project are unknown to these SDKs. What they send from then on is not stored, and most of them do not send it again. Events that are there stay, and Nimbus’ own SDKs go on.',
   offAction: 'Switch off',
