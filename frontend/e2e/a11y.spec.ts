@@ -38,6 +38,7 @@ const pages: Record<string, { path: string; ready: string; meanwhile?: () => Pro
   'no such cohort': { path: `${home}/cohorts/${shop.projectId}`, ready: '.empty' },
   'nobody of that id': { path: `${home}/people/nobody`, ready: '.empty' },
   install: { path: `${home}/install`, ready: '.notice.good' },
+  'install, the SDK of another vendor': { path: `${home}/install?sdk=mixpanel`, ready: '.vendor-fields dd' },
   members: { path: `${home}/members`, ready: 'select.role' },
   keys: { path: `${home}/keys`, ready: 'table.cards .badge' },
   'audit log': { path: `${home}/audit`, ready: '.audit td' },

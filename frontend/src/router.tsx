@@ -39,6 +39,9 @@ const parseNext = (s: Record<string, unknown>): { next?: string; error?: string 
   ...(typeof s['error'] === 'string' && /^[a-z_]{1,40}$/.test(s['error']) && { error: s['error'] }),
 });
 
+/** Which tab of the install page is open. */
+const parseSdk = (s: Record<string, unknown>): { sdk?: string } => (typeof s['sdk'] === 'string' ? { sdk: s['sdk'] } : {});
+
 const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {});
 
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'LoginPage') });
@@ -122,7 +125,7 @@ const person = createRoute({ getParentRoute: () => project, path: '/people/$pers
 const cohorts = createRoute({ getParentRoute: () => project, path: '/cohorts', component: page(() => import('./routes/cohorts/CohortsPage'), 'CohortsPage') });
 const newCohort = createRoute({ getParentRoute: () => project, path: '/cohorts/new', validateSearch: only(parseCohort), component: page(() => import('./routes/cohorts/CohortPage'), 'NewCohortPage') });
 const cohort = createRoute({ getParentRoute: () => project, path: '/cohorts/$cohortId', validateSearch: only(parseCohort), component: page(() => import('./routes/cohorts/CohortPage'), 'CohortPage') });
-const install = createRoute({ getParentRoute: () => project, path: '/install', component: page(() => import('./routes/install/InstallPage'), 'InstallPage') });
+const install = createRoute({ getParentRoute: () => project, path: '/install', validateSearch: only(parseSdk), component: page(() => import('./routes/install/InstallPage'), 'InstallPage') });
 const members = createRoute({ getParentRoute: () => project, path: '/members', component: page(() => import('./routes/members/MembersPage'), 'MembersPage') });
 const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: page(() => import('./routes/keys/KeysPage'), 'KeysPage') });
 const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: only(parseAudit), component: page(() => import('./routes/audit/AuditPage'), 'AuditPage') });

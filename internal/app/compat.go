@@ -37,8 +37,8 @@ func (a *App) wireCompat(g *eventsGroup) {
 }
 
 // vendors are the operations of the contract in other vendors' wire formats.
-func vendors(s *compat.Server) httpapi.Vendors {
+func vendors(s *compat.Server, base string) httpapi.Vendors {
 	return httpapi.Vendors{Operations: api.VendorOperations, Serves: s.Serves, Serve: func(r *httpapi.VendorRequest) error {
-		return s.Serve(r, r.Operation.Dialect, r.Operation.ID, compat.Edge{Body: r.Body, Admit: r.Admit, Deny: r.Deny})
+		return s.Serve(r, r.Operation.Dialect, r.Operation.ID, compat.Edge{Base: base, Body: r.Body, Admit: r.Admit, Deny: r.Deny})
 	}}
 }

@@ -410,6 +410,21 @@ func TestDialectsAreSwitchedOff(t *testing.T) {
 	}
 }
 
+// Where the server is below a path, the SDK that asks where to send to is sent there, too.
+func TestVendorsAreSentBelowThePath(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_BASE_PATH=/analytics")
+	s := vendorSender(t, a)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", a.URL+"/analytics/v1/projects/"+s.key+"/settings", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := sendVendor(t, req)
+	if want := `"apiHost":"` + req.URL.Host + `/analytics/v1"`; got.status != 200 || !strings.Contains(got.body, want) {
+		t.Errorf("%+v, want %s", got, want)
+	}
+}
+
 // A dialect that a project has switched off answers its keys, of either kind, as it answers those that there are not; other
 // dialects, other projects and Nimbus' own format go on. It is in force with the answer to the change, which is audited.
 func TestAProjectSwitchesDialectsOff(t *testing.T) {

@@ -1,4 +1,5 @@
-import { useSyncExternalStore } from 'react';
+import { NimbusProvider, useIdentify, usePageViews, useTrack } from '@nimbus-analytics/sdk/react';
+import { StrictMode, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { nimbus } from './nimbus';
 
@@ -24,16 +25,26 @@ function go(path: string): void {
 
 function App() {
   const path = usePath();
+  const track = useTrack();
+  const [user, setUser] = useState<{ id: string; plan: string }>();
+  usePageViews(path);
+  useIdentify(user?.id, { plan: user?.plan });
   return (
     <main>
       <h1>{path === '/products' ? 'Products' : 'Home'}</h1>
       <button onClick={() => go(path === '/products' ? '/' : '/products')}>{path === '/products' ? 'Home' : 'Products'}</button>
       {path === '/products' && (
-        <button onClick={() => void nimbus.track('added_to_cart', { product: 'Umbrella', price: 19.9 })}>Add to cart</button>
+        <button onClick={() => void track('added_to_cart', { product: 'Umbrella', price: 19.9 })}>Add to cart</button>
       )}
-      <button onClick={() => void nimbus.identify('user_123', { plan: 'pro' })}>Log in</button>
+      {user ? <button onClick={() => setUser(undefined)}>Log out</button> : <button onClick={() => setUser({ id: 'user_123', plan: 'pro' })}>Log in</button>}
     </main>
   );
 }
 
-createRoot(document.getElementById('root') as HTMLElement).render(<App />);
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <NimbusProvider tracker={nimbus}>
+      <App />
+    </NimbusProvider>
+  </StrictMode>,
+);

@@ -5,10 +5,17 @@ type Events = {
   added_to_cart: { product: string; price: number };
 };
 
-/** One tracker for the page: it tracks page views by itself, as the router changes the address. */
+/** One tracker for the page, outside of every component. */
 export const nimbus = createBrowserTracker<Events>({
   baseUrl: import.meta.env.VITE_NIMBUS_URL,
   projectId: import.meta.env.VITE_NIMBUS_PROJECT_ID,
   writeKey: import.meta.env.VITE_NIMBUS_WRITE_KEY,
+  pageViews: false, // the application says when there is a new page
   logger: console,
 });
+
+declare module '@nimbus-analytics/sdk/react' {
+  interface Register {
+    events: Events;
+  }
+}

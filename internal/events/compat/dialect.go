@@ -34,6 +34,7 @@ type Archive interface {
 type Call struct {
 	Operation string // its operationId
 	Request   *http.Request
+	Base      string                   // the path below which browsers find the server; the request is without it
 	Param     func(name string) string // of the path
 	Body      []byte                   // without its compression
 	Now       time.Time

@@ -27,6 +27,7 @@ type Keys interface {
 
 // Edge is what the HTTP edge does for a request before and beside its handler.
 type Edge struct {
+	Base  string                               // below which browsers find the server, such as /analytics; empty: at its root
 	Body  func() ([]byte, error)               // the body, without its compression
 	Admit func(p *auth.Principal) error        // the limit of a caller
 	Deny  func(refused error) (slowDown error) // counts refused credentials
@@ -57,7 +58,7 @@ func (s *Server) Serves(dialect string) bool { return s.dialects[dialect] != nil
 // Serve answers a request to an operation of a dialect.
 func (s *Server) Serve(c echo.Context, dialect, operation string, edge Edge) error {
 	d := s.dialects[dialect]
-	call := &Call{Operation: operation, Request: c.Request(), Param: c.Param, Now: s.now()}
+	call := &Call{Operation: operation, Request: c.Request(), Base: edge.Base, Param: c.Param, Now: s.now()}
 	if stub := d.Stub(call); stub != nil {
 		return write(c, *stub)
 	}

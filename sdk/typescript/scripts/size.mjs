@@ -13,6 +13,7 @@ async function imported(code) {
     bundle: true,
     minify: true,
     format: 'esm',
+    external: ['react'],
     target: 'es2022',
     write: false,
     logLevel: 'error',
@@ -23,6 +24,7 @@ async function imported(code) {
 const sizes = [
   ['/sdk.js', 6016, readFileSync(at('../../../gen/tracker/sdk.js'))],
   ["import { createBrowserTracker } from '@nimbus-analytics/sdk/browser'", 6272, await imported("export { createBrowserTracker } from './browser.js'")],
+  ["import * from '@nimbus-analytics/sdk/react', without React", 1024, await imported("export * from './react.js'")],
   ["import { createTracker } from '@nimbus-analytics/sdk'", 6784, await imported("export { createTracker } from './index.js'")],
   ["import { createSession, listProjects } from '@nimbus-analytics/sdk'", 8192, await imported("export { createSession, listProjects } from './index.js'")],
 ];

@@ -40,6 +40,8 @@ export interface BrowserTrackerOptions extends CommonOptions {
  * identifies nobody, and the person before is forgotten.
  */
 export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Visitor<Events>, Queue {
+  /** Whether it tracks page views by itself. */
+  readonly pageViews: boolean;
   /** Stops tracking in every tab, forgets every id and every waiting event; lasts until `optIn`. */
   optOut: () => void;
   optIn: () => void;
@@ -65,6 +67,7 @@ const nothing = (): Promise<never[]> => Promise.resolve([]);
 /** Has every call, and does nothing. */
 const idle = {
   ...createVisitor({ track: nothing, operate: nothing } as unknown as Base, { get: () => undefined, set: () => undefined }, { allowed: () => false }),
+  pageViews: false,
   flush: nothing,
   close: nothing,
   optOut: nothing,
@@ -198,6 +201,7 @@ function create(options: BrowserTrackerOptions): BrowserTracker {
 
   const tracker: BrowserTracker = {
     ...visitor,
+    pageViews,
     page,
     optOut: () => {
       set('out', '1');

@@ -1,15 +1,17 @@
 // The examples and the README's first snippet, as they stand, against the real server.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import { type Browser, chromium } from 'playwright-core';
 import { browserOptions } from './support/browser.js';
 import { lineOf, Nimbus, root } from './support/processes.js';
+import { snippets } from './support/snippets.js';
 import { arrived, newTenant, stored, type Tenant } from './support/tenant.js';
 
 const run = promisify(execFile);
@@ -95,10 +97,37 @@ test('react-app, built for production, tracks its pages and its buttons', async 
   await Promise.all([run(join(programs, 'tsc'), ['-p', cwd]), run(join(programs, 'vite'), ['build', '--logLevel=error'], { cwd, env })]);
   const page = await browser.newPage();
   await page.goto(origin);
-  for (const name of ['Products', 'Add to cart', 'Log in', 'Home']) await page.getByRole('button', { name }).click();
-  const events = await arrived(tenant, 4);
+  for (const name of ['Products', 'Add to cart', 'Log in', 'Add to cart', 'Home', 'Log out']) await page.getByRole('button', { name }).click();
+  const events = await arrived(tenant, 5);
   assert.deepEqual(events.filter((e) => e.name === '$pageview').map((e) => e.props['page']).sort(), ['/', '/', '/products']);
-  assert.deepEqual(events.find((e) => e.name === 'added_to_cart')?.props['price'], 19.9);
+  assert.deepEqual(events.filter((e) => e.name === 'added_to_cart').map((e) => [e.props['price'], e.user_id ?? 'nobody']), [[19.9, 'nobody'], [19.9, 'user_123']]);
   assert.deepEqual(new Set(events.map((e) => e.anonymous_id)).size, 1);
+  await page.close();
+});
+
+test("the README's React is that of the install page, compiles, and works as it stands", async (t) => {
+  const { react } = await snippets();
+  const readme = readFileSync(join(root, 'sdk', 'typescript', 'README.md'), 'utf8');
+  const [, snippet] = /```tsx\n(.*?)\n```/s.exec(readme.slice(readme.indexOf('## In React'))) ?? [];
+  assert.equal(snippet, react({ url: 'https://nimbus.example.com', projectId: '…', writeKey: 'nw_…' }));
+
+  let script = '';
+  const origin = await serve(t, (path) => (path === '/main.js' ? script : '<!doctype html><div id="root"></div><script type="module" src="/main.js"></script>'));
+  const tenant = await newTenant(nimbus.url, [origin]);
+  const dir = join(root, 'sdk', 'typescript', 'dist-test', 'react-snippet');
+  mkdirSync(dir, { recursive: true });
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  writeFileSync(join(dir, 'main.tsx'), react({ url: nimbus.url, ...tenant }));
+  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'examples', 'react-app', 'tsconfig.json'), include: ['.'] }));
+  const [built] = await Promise.all([
+    build({ entryPoints: [join(dir, 'main.tsx')], bundle: true, format: 'esm', jsx: 'automatic', define: { 'process.env.NODE_ENV': '"production"' }, write: false, logLevel: 'error' }),
+    run(join(root, 'node_modules', '.bin', 'tsc'), ['-p', dir]).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout)),
+  ]);
+  script = built.outputFiles[0]?.text ?? '';
+  const page = await browser.newPage();
+  await page.goto(origin);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  const events = await arrived(tenant, 2);
+  assert.deepEqual(events.map((e) => [e.name, e.user_id]).sort(), [['$pageview', undefined], ['signed_up', 'user_1']]);
   await page.close();
 });

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
 import { Nimbus, root } from './support/processes.js';
+import { snippets } from './support/snippets.js';
 import { newTenant, stored, type Tenant } from './support/tenant.js';
 
 const run = promisify(execFile);
@@ -20,18 +20,6 @@ after(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   await nimbus.remove();
 });
-
-interface Snippets {
-  installNode: (url: string, version: string) => string;
-  node: (keys: object) => string;
-}
-
-/** The snippets of the install page. */
-async function snippets(): Promise<Snippets> {
-  const entry = join(root, 'frontend', 'src', 'routes', 'install', 'snippets.ts');
-  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false, logLevel: 'error' });
-  return (await import(`data:text/javascript,${encodeURIComponent(outputFiles[0]?.text ?? '')}`)) as Snippets;
-}
 
 /** Installs in an empty folder, and runs the program. */
 async function follow(install: string, code: string, tenant: Tenant): Promise<string> {

@@ -89,6 +89,8 @@ import { createClient, createTracker, createSession, items, listEvents, live, Ni
 import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
 import { createProjectMutation, listProjectsOptions } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
+import { NimbusProvider, PageViews, useIdentify, useNimbus, usePageViews, useTrack, useTrackOnMount } from '@nimbus-analytics/sdk/react';
+import { createElement } from 'react';
 import { manualClock, recordingTransport } from '@nimbus-analytics/sdk/testing';
 
 const tracker = createTracker<{ signed_up: { plan: string } }>({ baseUrl: '', projectId: '', writeKey: '', fetch: recordingTransport().fetch, clock: manualClock() });
@@ -107,6 +109,22 @@ void declared.track('left', { after: 1 }, { userId: 'u' });
 // @ts-expect-error no such prop
 void declared.track('viewed', { pagee: '/' });
 void createBrowserTracker({ baseUrl: '', projectId: '', writeKey: '' }).track('anything', { goes: [1] });
+declare module '@nimbus-analytics/sdk/react' { interface Register { events: Events } }
+export function Component(): unknown {
+  const track = useTrack();
+  void track('left', { after: 1 });
+  // @ts-expect-error no such event
+  void track('lefd', { after: 1 });
+  // @ts-expect-error the prop is required
+  useTrackOnMount('left');
+  useTrackOnMount('viewed');
+  useIdentify(undefined);
+  useIdentify(7, { plan: 'pro' });
+  usePageViews(null, { route: '/:id' });
+  void useNimbus().page(props);
+  const useLocation = (own?: { select?: () => string }) => { void own; return { pathname: '/', search: '' }; };
+  return createElement(NimbusProvider, { tracker: declared, children: createElement(PageViews, { of: useLocation }) });
+}
 const props: Props = { page: '/' };
 void createTracker({ baseUrl: '', projectId: '', writeKey: '' }).track('viewed', props, { userId: 42 });
 void createBrowserTracker({ baseUrl: '', projectId: '', writeKey: '' }).page(props);

@@ -1,8 +1,9 @@
+import type { Project } from '@nimbus-analytics/sdk';
 import { createApiKeyMutation, createWriteKeyMutation, listEventsOptions, listWriteKeysOptions } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
-import { useEffect, useState, type ReactNode } from 'react';
+import { useEffect, useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
 import { nimbusUrl } from '../../base';
 import { ago, date } from '../../format';
@@ -12,61 +13,57 @@ import { m } from '../../messages';
 import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
 import { zonePref } from '../../prefs';
 import { freshKey, keepFresh, SecretOnce } from '../../secret';
-import { version } from '../../../../sdk/typescript/package.json';
-import * as snippets from './snippets';
+import { w } from './messages';
+import type { Keys } from './snippets';
+import { vendors, type Vendor } from './vendors';
+import { Moving, VendorFields } from './VendorSteps';
+import { kotlin, own, type Way } from './ways';
 import './install.css';
 
-const ways = ['curl', 'node', 'go', 'python', 'kotlin', 'browser'] as const;
+const route = getRouteApi('/app/projects/$projectId/install');
 
 export function InstallPage() {
   useTitle(m.install.title);
   const project = useProject()!;
   const can = useCan();
   const fresh = freshKey(project.id);
-  const [way, setWay] = useState<(typeof ways)[number]>('curl');
-  const keys: snippets.Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
+  const navigate = route.useNavigate();
+  const { sdk } = route.useSearch();
+  const vendor = vendors.find((one) => one.id === sdk);
+  const way = vendor ?? own.find((one) => one.id === sdk) ?? own[0]!;
+  const keys: Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
   return (
     <>
       <header className="page-head">
         <h1>{m.install.title}</h1>
-        <p className="lead">{m.install.lead}</p>
+        <p className="lead">{w.lead}</p>
       </header>
       <div className="install">
         <div className="stack">
           {fresh && (
             <section className="panel">
-              <header><IconKey size={17} aria-hidden /><h2>{m.install.secretTitle}</h2></header>
+              <header><IconKey size={17} aria-hidden /><h2>{w.secretTitle}</h2></header>
               <div className="body stack">
-                <p className="muted">{m.install.secretText}</p>
+                <p className="muted">{w.secretText}</p>
                 <SecretOnce made={fresh} />
               </div>
             </section>
           )}
           <section className="panel">
             <div className="body stack">
-              <div className="scroll-x"><Segments label={m.install.title} value={way} options={ways.map((w) => ({ value: w, label: m.install[w] }))} onChange={setWay} /></div>
-              {!fresh && way !== 'browser' && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
-              {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
-              {way === 'node' && (
+              {([[w.own, own], [w.vendors, vendors]] as const).map(([label, ways]) => (
+                <div key={label} className="stack tight">
+                  <span className="label">{label}</span>
+                  <div><Segments label={label} value={way.id} options={ways.map((one) => ({ value: one.id, label: one.label }))} onChange={(id) => void navigate({ search: { sdk: id }, replace: true })} /></div>
+                </div>
+              ))}
+              {way.key === 'write' ? <WithWriteKey key={way.id} way={way} vendor={vendor} keys={keys} project={project} canCreate={can('admin')} /> : (
                 <>
-                  <Step title={m.install.installFirst}><Code wrap text={snippets.installNode(nimbusUrl, version)} /></Step>
-                  <Step title={m.install.saveNode}><Code text={snippets.node(keys)} /></Step>
+                  {!fresh && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
+                  {way === kotlin && <KotlinMissing />}
+                  <Steps way={way} keys={keys} />
                 </>
               )}
-              {way === 'go' && (
-                <>
-                  <Step title={m.install.installFirst}><Code wrap text={snippets.installGo(nimbusUrl)} /></Step>
-                  <Step title={m.install.saveGo}><Code text={snippets.go(keys)} /></Step>
-                </>
-              )}
-              {way === 'python' && (
-                <>
-                  <Step title={m.install.installFirst}><Code wrap text={snippets.installPython(nimbusUrl, version)} /></Step>
-                  <Step title={m.install.savePython}><Code text={snippets.python(keys)} /></Step>
-                </>
-              )}
-              {way === 'kotlin' && <Kotlin keys={keys} />}
-              {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}
             </div>
           </section>
         </div>
@@ -76,17 +73,28 @@ export function InstallPage() {
   );
 }
 
-function Step({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <div className="stack tight">
+function Steps({ way, keys }: { way: Way; keys: Keys }) {
+  return way.steps(keys).map(({ title, code, wrap = false }) => (
+    <div key={title} className="stack tight">
       <h2 className="step">{title}</h2>
-      {children}
+      <Code wrap={wrap} text={code} />
     </div>
-  );
+  ));
+}
+
+/** Only a server that was built with Maven at hand has the SDK for Kotlin; its list says so. */
+function KotlinMissing() {
+  const list = useQuery({
+    queryKey: ['sdks'],
+    queryFn: async ({ signal }) => (await (await fetch(`${nimbusUrl}/sdk/`, { signal })).json()) as { packages: { name: string }[] },
+  });
+  if (list.error) return <Failure error={list.error} retry={() => void list.refetch()} />;
+  if (!list.data || list.data.packages.some((one) => one.name === 'io.github.bahagh:nimbus-analytics')) return null;
+  return <Notice kind="warn" icon={IconAlertTriangle}>{w.noKotlin}</Notice>;
 }
 
 /** The secret cannot be shown again. A key of its own makes the snippet complete, and leaves those in use alone. */
-function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exclude<(typeof ways)[number], 'browser'>; canCreate: boolean }) {
+function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Way; canCreate: boolean }) {
   const create = useMutation({
     ...createApiKeyMutation(),
     ...sentAgain,
@@ -96,14 +104,14 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exc
     },
   });
   const zone = zonePref.use();
-  const nameNow = () => m.install.keyName(m.install[way], date(new Date().toISOString(), zone));
+  const nameNow = () => w.keyName(way.label, date(new Date().toISOString(), zone));
   return (
     <Notice icon={IconKey}>
-      <p>{m.install.secretGone} {m.install.secretGoneHelp}{canCreate && ` ${m.install.orNewKey}`}</p>
+      <p>{w.secretGone} {w.secretGoneHelp}{canCreate && ` ${w.orNewKey}`}</p>
       {canCreate && (
         <div className="row wrap" style={{ marginTop: 8 }}>
-          <Button className="tiny" busy={create.isPending} onClick={() => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { name: nameNow(), scopes: ['events:write'] } })}>{m.install.newKey}</Button>
-          <Link to="/projects/$projectId/keys" params={{ projectId }} style={{ textDecoration: 'underline' }}>{m.install.goKeys}</Link>
+          <Button className="tiny" busy={create.isPending} onClick={() => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { name: nameNow(), scopes: ['events:write'] } })}>{w.newKey}</Button>
+          <Link to="/projects/$projectId/keys" params={{ projectId }} style={{ textDecoration: 'underline' }}>{w.goKeys}</Link>
         </div>
       )}
       {create.error && <Failure error={create.error} />}
@@ -111,46 +119,33 @@ function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exc
   );
 }
 
-/** Only a server that was built with Maven at hand has the SDK; its list says so. */
-function Kotlin({ keys }: { keys: snippets.Keys }) {
-  const list = useQuery({
-    queryKey: ['sdks'],
-    queryFn: async ({ signal }) => (await (await fetch(`${nimbusUrl}/sdk/`, { signal })).json()) as { packages: { name: string; version: string }[] },
-  });
-  const sdk = list.data?.packages.find((p) => p.name === 'io.github.bahagh:nimbus-analytics');
-  return (
-    <>
-      {sdk && <Step title={m.install.installKotlin}><Code wrap text={snippets.installKotlin(nimbusUrl, sdk.version)} /></Step>}
-      {list.data && !sdk && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.noKotlin}</Notice>}
-      {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
-      <Step title={m.install.saveKotlin}><Code text={snippets.kotlin(keys)} /></Step>
-    </>
-  );
-}
-
-function Browser({ keys }: { keys: snippets.Keys }) {
+/** The first write key of the project, with its snippets; who may makes one when there is none. */
+function WithWriteKey({ way, vendor, keys, project, canCreate }: { way: Way; vendor: Vendor | undefined; keys: Keys; project: Project; canCreate: boolean }) {
   const path = { project_id: keys.projectId };
-  const list = useQuery(listWriteKeysOptions({ path }));
+  const list = useQuery({ ...listWriteKeysOptions({ path }), enabled: canCreate });
   const create = useMutation({
     ...createWriteKeyMutation(),
     ...sentAgain,
     onSuccess: () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listWriteKeys' }] }),
   });
+  if (!canCreate) return <NeedsRole>{w.writeKeyNeeded} {w.askAdmin}</NeedsRole>;
   if (list.error) return <Failure error={list.error} retry={() => void list.refetch()} />;
   const key = list.data?.items[0];
   if (!key)
     return (
       <div className="stack">
-        <p className="muted">{m.install.writeKeyNeeded}</p>
+        <p className="muted">{w.writeKeyNeeded}</p>
         {create.error && <Failure error={create.error} />}
-        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{m.install.createWriteKey}</Button></div>
+        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{w.createWriteKey}</Button></div>
       </div>
     );
+  const all: Keys = { ...keys, writeKey: key.key, writeKeyId: key.id };
   return (
     <>
-      <Step title={m.install.pasteHtml}><Code wrap text={snippets.browser({ ...keys, writeKey: key.key })} /></Step>
-      <Step title={m.install.pasteEvent}><Code wrap text={snippets.browserEvent} /></Step>
-      {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.writeKeyOpen}</Notice>}
+      {vendor && <VendorFields vendor={vendor} keys={all} project={project} />}
+      <Steps way={way} keys={all} />
+      {vendor && <Moving vendor={vendor} />}
+      {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{w.writeKeyOpen}</Notice>}
     </>
   );
 }
@@ -183,23 +178,23 @@ function Waiting({ projectId }: { projectId: string }) {
         {event ? (
           <>
             <Notice kind="good" icon={IconCircleCheck}>
-              <strong>{saw === 'something' ? m.install.receiving : m.install.arrived(event.name)}</strong>
-              <p className="muted">{saw === 'something' ? m.install.last(event.name, ago(event.received_at)) : m.install.arrivedHelp}</p>
+              <strong>{saw === 'something' ? w.receiving : w.arrived(event.name)}</strong>
+              <p className="muted">{saw === 'something' ? w.last(event.name, ago(event.received_at)) : w.arrivedHelp}</p>
             </Notice>
-            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{m.install.seeChart}</Link>
+            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{w.seeChart}</Link>
           </>
         ) : (
           <>
             <div className="row">
               <span className="dot pulse" style={{ color: 'var(--accent-text)' }} />
-              <strong>{m.install.waiting}</strong>
+              <strong>{w.waiting}</strong>
             </div>
-            <p className="muted">{m.install.waitingHelp}</p>
+            <p className="muted">{w.waitingHelp}</p>
             {waited && (
               <div className="stack tight">
-                <h2 className="step">{m.install.slow}</h2>
+                <h2 className="step">{w.slow}</h2>
                 <ul className="checks">
-                  {m.install.slowList.map((line) => (
+                  {w.slowList.map((line) => (
                     <li key={line}>{line}</li>
                   ))}
                 </ul>

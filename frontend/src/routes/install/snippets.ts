@@ -6,6 +6,8 @@ export interface Keys {
   /** Absent when it is not known any more: the snippets then read NIMBUS_SECRET. */
   secret?: string | undefined;
   writeKey?: string | undefined;
+  /** Where an SDK wants a UUID for a key. */
+  writeKeyId?: string | undefined;
 }
 
 const event = 'signed_up';
@@ -79,6 +81,7 @@ with nimbus.Tracker(
 ) as tracker:  # sends what waits when the program ends
     tracker.track("${event}", {"plan": "pro"}, user_id="user_1")
 print("events stored:", tracker.stats().delivered)`;
+}
 
 export function kotlin({ url, projectId, keyId, secret }: Keys): string {
   return `import io.github.bahagh.nimbus.Config
@@ -117,6 +120,31 @@ export function browser({ url, projectId, writeKey }: Keys): string {
 export const browserEvent = `nimbus.identify('user_1', { plan: 'pro' }); // your id of the new user, and what you know of them
 nimbus.track('${event}', { plan: 'pro' });`;
 
+/** For the first file of a React application, such as src/main.tsx. The README of the SDK has the same. */
+export function react({ url, projectId, writeKey }: Keys): string {
+  return `import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
+import { NimbusProvider, useIdentify, useTrack } from '@nimbus-analytics/sdk/react';
+import { createRoot } from 'react-dom/client';
+
+const nimbus = createBrowserTracker({
+  baseUrl: '${url}',
+  projectId: '${projectId}',
+  writeKey: '${writeKey}',
+});
+
+function SignUp({ user }: { user?: { id: string; plan: string } }) {
+  const track = useTrack();
+  useIdentify(user?.id, { plan: user?.plan }); // as soon as there is one
+  return <button onClick={() => track('${event}', { plan: 'pro' })}>Sign up</button>;
+}
+
+createRoot(document.getElementById('root')!).render(
+  <NimbusProvider tracker={nimbus}>
+    <SignUp user={{ id: 'user_1', plan: 'pro' }} />
+  </NimbusProvider>,
+);`;
+}
+
 /** The running server has the packages of its own version: nothing needs to be published. */
 export const installNode = (url: string, version: string) => `npm install ${url}/sdk/nimbus-analytics-sdk-${version}.tgz`;
 
@@ -126,6 +154,7 @@ GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk
 
 /** The wheel has the version of the contract, as the npm package has. */
 export const installPython = (url: string, version: string) => `pip install ${url}/sdk/nimbus_analytics-${version}-py3-none-any.whl`;
+
 /** The running server is a Maven repository for the SDK of its own version. Gradle takes plain http only when it is told to. */
 export const installKotlin = (url: string, version: string) => `repositories {
     mavenCentral()

@@ -8,6 +8,7 @@ import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { Button, Confirm, CopyButton, Dialog, Failure, fieldsOf, NeedsRole, SelectField, TextField, toast } from '../../ui';
+import { Dialects } from './Dialects';
 
 export function SettingsPage() {
   useTitle(m.settings.title);
@@ -18,6 +19,7 @@ export function SettingsPage() {
       <header className="page-head" style={{ marginBottom: 0 }}><h1>{m.settings.title}</h1></header>
       {!can('admin') && <NeedsRole>{m.settings.readOnly}</NeedsRole>}
       <General key={project.id} project={project} canChange={can('admin')} />
+      <Dialects project={project} canChange={can('admin')} />
       <Danger project={project} canDelete={can('owner')} />
     </div>
   );

@@ -50,11 +50,12 @@ func (Dialect) Stub(c *compat.Call) *compat.Answer {
 	return &a
 }
 
+// config does not speak of surveys: told that there are none, posthog-js asks for their script, which is not here.
 func config(c *compat.Call) string {
 	return `{"token":` + string(compat.Quote(nil, c.Param("token"))) + `,"supportedCompression":["gzip","gzip-js"],"hasFeatureFlags":false,` +
 		`"captureDeadClicks":false,"capturePerformance":{"network_timing":false,"web_vitals":false,"web_vitals_allowed_metrics":null},` +
 		`"autocapture_opt_out":false,"autocaptureExceptions":false,"analytics":{"endpoint":"/i/v0/e/"},"elementsChainAsString":true,` +
-		`"sessionRecording":false,"heatmaps":false,"surveys":false,"defaultIdentifiedOnly":true,"siteApps":[]}`
+		`"sessionRecording":false,"heatmaps":false,"defaultIdentifiedOnly":true,"siteApps":[]}`
 }
 
 var errBody = errors.New("the body is neither a JSON object nor a list of events")

@@ -50,7 +50,7 @@ func settings(c *compat.Call) string {
 		proto = "https"
 	}
 	key := string(compat.Quote(nil, c.Param("write_key")))
-	host := string(compat.Quote(nil, c.Request.Host+"/v1"))
+	host := string(compat.Quote(nil, c.Request.Host+c.Base+"/v1"))
 	return `{"integrations":{"Segment.io":{"apiKey":` + key + `,"apiHost":` + host + `,"protocol":"` + proto +
 		`","unbundledIntegrations":[],"addBundledMetadata":true,"deliveryStrategy":{"strategy":"standard"}}},` +
 		`"plan":{"track":{"__default":{"enabled":true,"integrations":{}}},"identify":{"__default":{"enabled":true}},"group":{"__default":{"enabled":true}}},` +

@@ -7,7 +7,7 @@ export type Kept = (Event & { op?: undefined }) | (ProfileOperation & { name?: u
 export type EventMap = Record<string, object>; // an interface is an object, and no Record
 
 /** What `track` is given besides the name: props may be left out when none of them is required. */
-type Args<Props> = {} extends Props ? [props?: Props, options?: TrackOptions] : [props: Props, options?: TrackOptions];
+export type Args<Props> = {} extends Props ? [props?: Props, options?: TrackOptions] : [props: Props, options?: TrackOptions];
 
 /** What may be said of one event besides its name and props. */
 export interface TrackOptions {
