@@ -90,7 +90,7 @@ func metadata(c *coordinates) []byte {
 func writeWithSums(name string, body []byte) error {
 	md5sum, sha1sum := md5.Sum(body), sha1.Sum(body) //nolint:gosec // as above
 	sha256sum, sha512sum := sha256.Sum256(body), sha512.Sum512(body)
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 		return err
 	}
 	err := os.WriteFile(name, body, 0o644)

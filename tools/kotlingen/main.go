@@ -56,7 +56,7 @@ func generate(spec string) (map[string]string, error) {
 
 // write replaces the generated files of a directory, each only when its text changes, and removes those that are no more.
 func write(dir string, files map[string]string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
 	old, err := filepath.Glob(filepath.Join(dir, "*.gen.kt"))

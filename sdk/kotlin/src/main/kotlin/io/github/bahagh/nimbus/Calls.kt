@@ -1,15 +1,15 @@
 package io.github.bahagh.nimbus
 
 /**
- * Say what happened, and what is known of people and groups. The calls of a [Tracker] say with [Options] of whom they speak; those of a
- * [Visitor] speak of the visitor, unless options say otherwise.
+ * Say what happened, and what is known of people and groups. The calls of a [Tracker] say with [Options] of whom they
+ * speak; those of a [Visitor] speak of the visitor, unless options say otherwise.
  *
- * Each takes what happened now and returns. Props are written as JSON before the call returns, so that they may be changed afterwards.
- * Their values are those that [Json] writes.
+ * Each takes what happened now and returns. Props are written as JSON before the call returns, so that they may be
+ * changed afterwards. Their values are those that [Json] writes.
  *
- * They return null, or what kept it from being taken; nothing is sent then: a [RejectedException] for what the server would surely refuse, a
- * [QueueFullException] when there is no room, a [ClosedException] after close. They throw nothing, so that an app does not crash for its
- * analytics; what was not taken is logged, and counted as refused.
+ * They return null, or what kept it from being taken; nothing is sent then: a [RejectedException] for what the server
+ * would surely refuse, a [QueueFullException] when there is no room, a [ClosedException] after close. They throw
+ * nothing, so that an app does not crash for its analytics; what was not taken is logged, and counted as refused.
  */
 public abstract class Calls internal constructor() {
     internal abstract fun event(event: Event): NimbusException?
@@ -35,8 +35,8 @@ public abstract class Calls internal constructor() {
         track("\$screen", mapOf("name" to name) + props.orEmpty(), options)
 
     /**
-     * Says who a person is. With an anonymous id, that of the options or of the visitor, it links the two: they are one person, now and in
-     * the past. Props become properties of the profile.
+     * Says who a person is. With an anonymous id, that of the options or of the visitor, it links the two: they are
+     * one person, now and in the past. Props become properties of the profile.
      */
     @JvmOverloads
     public open fun identify(userId: String, props: Map<String, Any?>? = null, options: Options = Options()): NimbusException? {
@@ -54,8 +54,8 @@ public abstract class Calls internal constructor() {
     }
 
     /**
-     * Says what is known of a group, such as `group("company", "acme", props)`. Of a [Visitor] it also says that they belong to it: later
-     * events have the prop `company`.
+     * Says what is known of a group, such as `group("company", "acme", props)`. Of a [Visitor] it also says that they
+     * belong to it: later events have the prop `company`.
      */
     @JvmOverloads
     public open fun group(type: String, key: String, props: Map<String, Any?>? = null, options: Options = Options()): NimbusException? =

@@ -46,11 +46,12 @@ public fun interface Logger {
 }
 
 /**
- * Says where a [Tracker] sends events and how. [url], [projectId] and one kind of credentials are required; a tracker takes a copy. In
- * Kotlin name what you set; in Java use the setters.
+ * Says where a [Tracker] sends events and how. [url], [projectId] and one kind of credentials are required; a tracker
+ * takes a copy. In Kotlin name what you set; in Java use the setters.
  *
- * The credentials are those of the project. [keyId] and [secret] together sign every request. [secret] alone is sent as it is, for networks
- * that are trusted. [writeKey] is for programs that users can take apart, such as apps, in which a secret is no secret.
+ * The credentials are those of the project. [keyId] and [secret] together sign every request. [secret] alone is sent
+ * as it is, for networks that are trusted. [writeKey] is for programs that users can take apart, such as apps, in
+ * which a secret is no secret.
  */
 public class Config @JvmOverloads constructor(
     /** the server, such as https://nimbus.example.com; required */

@@ -16,8 +16,8 @@ private val tooLate: Instant = Instant.parse("+10000-01-01T00:00:00Z")
 internal const val OPERATION_HEAD: String = "{\"op\":"
 
 /**
- * Ids that many people have: what programs write when there is none. The server has the same list, and testvectors/junk.json holds both
- * to it.
+ * Ids that many people have: what programs write when there is none. The server has the same list, and
+ * testvectors/junk.json holds both to it.
  */
 private val junk = setOf(
     "", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "na", "n/a", "unknown", "not set", "(not set)",
@@ -39,7 +39,10 @@ internal class Encoder {
     private val out = StringBuilder()
     private val bad = ArrayList<FieldError>()
 
-    /** Without its closing brace, before which a key comes when there is none. What only the server can judge is left to it. */
+    /**
+     * Without its closing brace, before which a key comes when there is none. What only the server can judge is left
+     * to it.
+     */
     fun event(e: Event): String {
         checkText("/name", e.name, noControl = true)
         out.append("{\"name\":")
@@ -217,7 +220,8 @@ internal object Decoder {
 
     fun operation(json: Map<*, *>): Operation = Operation(
         op = Op.values().first { it.value == json["op"] }, props = props(json), userId = json["user_id"] as String?,
-        anonymousId = json["anonymous_id"] as String?, group = (json["group"] as? Map<*, *>)?.let { Group(it["type"] as String, it["key"] as String) },
+        anonymousId = json["anonymous_id"] as String?,
+        group = (json["group"] as? Map<*, *>)?.let { Group(it["type"] as String, it["key"] as String) },
         names = (json["names"] as? List<*>)?.map { it as String }, ts = ts(json), idempotencyKey = json["idempotency_key"] as String?,
     )
 

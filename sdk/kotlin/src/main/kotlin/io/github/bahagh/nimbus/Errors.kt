@@ -3,7 +3,10 @@ package io.github.bahagh.nimbus
 import java.time.Duration
 import java.time.Instant
 
-/** What went wrong. The calls of a [Tracker] return one instead of throwing it, so that no program ends for its analytics. */
+/**
+ * What went wrong. The calls of a [Tracker] return one instead of throwing it, so that no program ends for its
+ * analytics.
+ */
 public open class NimbusException @JvmOverloads constructor(message: String, cause: Throwable? = null) : RuntimeException(message, cause)
 
 /** There was no room: under [FullPolicy.REFUSE] for the new event, under [FullPolicy.DROP_OLDEST] for the oldest. */
@@ -13,8 +16,8 @@ public class QueueFullException : NimbusException("nimbus: the queue is full")
 public class ClosedException : NimbusException("nimbus: the tracker is closed")
 
 /**
- * The tracker was closed, and its time was up, before the server had answered for the event. It may have been stored all the same,
- * if only the answer was missing.
+ * The tracker was closed, and its time was up, before the server had answered for the event. It may have been stored
+ * all the same, if only the answer was missing.
  */
 public class NotDeliveredException : NimbusException("nimbus: the tracker was closed before the event was delivered")
 
@@ -62,9 +65,9 @@ public class RejectedException(
 /**
  * An answer other than a success: the problem document (RFC 9457) that the server wrote. Switch on [code].
  *
- * An answer that Nimbus did not write, such as the page of a proxy, has its [status], an empty [code], and the beginning of what was
- * answered, or where it redirects to, as [detail]. What tells them apart is that Nimbus answers with a problem document
- * (Content-Type application/problem+json) that has a code.
+ * An answer that Nimbus did not write, such as the page of a proxy, has its [status], an empty [code], and the
+ * beginning of what was answered, or where it redirects to, as [detail]. What tells them apart is that Nimbus answers
+ * with a problem document (Content-Type application/problem+json) that has a code.
  */
 public class ApiException internal constructor(
     /** Of HTTP. */
@@ -91,8 +94,8 @@ public class ApiException internal constructor(
 ) : NimbusException(text(status, code, title, detail, requestId, errors)) {
 
     /**
-     * Whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus did not write. An ingress answers
-     * 404 while a server is deployed, a firewall 403, a login proxy 401.
+     * Whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus did not
+     * write. An ingress answers 404 while a server is deployed, a firewall 403, a login proxy 401.
      */
     public val isTemporary: Boolean
         get() = code.isEmpty() || status !in 400..499 || status == 408 || status == 429
@@ -159,7 +162,10 @@ public class ApiException internal constructor(
 /** Bounds what a server, or whatever answers in its place, can make us wait. */
 private val longestRetryAfter: Duration = Duration.ofMinutes(10)
 
-/** Reads the header: seconds, or a date, which proxies send, by the same clock as [now]. Zero for none and for what cannot be read. */
+/**
+ * Reads the header: seconds, or a date, which proxies send, by the same clock as [now]. Zero for none and for what
+ * cannot be read.
+ */
 internal fun retryAfter(value: String?, now: Instant): Duration {
     val text = value?.trim().orEmpty()
     if (text.isNotEmpty() && text.all { it in '0'..'9' }) {

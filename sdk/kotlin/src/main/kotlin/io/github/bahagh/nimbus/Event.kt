@@ -59,9 +59,9 @@ public data class Group(
 )
 
 /**
- * Changes what is known of a person or of a group: their profile. It names a person by [userId], by [anonymousId] or by both, which says
- * that they are one person; or it names a [group]. A profile is what all operations on it make in the order of their [ts], whenever
- * they arrive.
+ * Changes what is known of a person or of a group: their profile. It names a person by [userId], by [anonymousId] or
+ * by both, which says that they are one person; or it names a [group]. A profile is what all operations on it make in
+ * the order of their [ts], whenever they arrive.
  */
 public data class Operation @JvmOverloads constructor(
     var op: Op,
@@ -92,8 +92,8 @@ public data class Options @JvmOverloads constructor(
     /** When it happened, if it was not just now. */
     var ts: Instant? = null,
     /**
-     * Identifies what is tracked, for a program that may track the same thing twice: with the same ts, name, person and key it is stored
-     * once. Without it each call is one of its own.
+     * Identifies what is tracked, for a program that may track the same thing twice: with the same ts, name, person
+     * and key it is stored once. Without it each call is one of its own.
      */
     var idempotencyKey: String? = null,
     /** Orders events of the same ts. Operations have none. */

@@ -13,8 +13,8 @@ import java.util.UUID
 public class JsonException(message: String) : IllegalArgumentException(message)
 
 /**
- * JSON as plain values: `Map<String, Any?>`, `List<Any?>`, `String`, `Boolean`, numbers and null. A number is read as the smallest of
- * `Long`, `BigInteger`, `Double` and `BigDecimal` that holds it.
+ * JSON as plain values: `Map<String, Any?>`, `List<Any?>`, `String`, `Boolean`, numbers and null. A number is read as
+ * the smallest of `Long`, `BigInteger`, `Double` and `BigDecimal` that holds it.
  *
  * Written are also arrays, other collections, enums by their name, `Instant`, `Date` and `UUID`.
  */
@@ -23,7 +23,10 @@ public object Json {
     @JvmStatic
     public fun parse(text: String): Any? = Reader(text).document()
 
-    /** Writes a value. It throws a [JsonException] for what JSON has no form for: NaN, a cycle, an object of a class of your own. */
+    /**
+     * Writes a value. It throws a [JsonException] for what JSON has no form for: NaN, a cycle, an object of a class
+     * of your own.
+     */
     @JvmStatic
     public fun write(value: Any?): String = StringBuilder().also { append(it, value, 0) }.toString()
 
@@ -59,7 +62,8 @@ public object Json {
     internal fun timestamp(at: Instant): String = at.truncatedTo(ChronoUnit.MICROS).toString()
 
     private fun appendNumber(to: StringBuilder, value: Number) {
-        if (value is Double && !value.isFinite() || value is Float && !value.isFinite()) throw JsonException("has $value, which is no number in JSON")
+        val finite = if (value is Float) value.isFinite() else value !is Double || value.isFinite()
+        if (!finite) throw JsonException("has $value, which is no number in JSON")
         val whole = value is Double && value == Math.rint(value) && Math.abs(value) < LARGEST_EXACT
         to.append(if (whole) value.toLong().toString() else value.toString())
     }

@@ -3,7 +3,8 @@ package io.github.bahagh.nimbus
 import java.util.zip.GZIPInputStream
 
 /**
- * A [Transport] for tests of what a program tracks, without a server: it stores each event once, as the server does, and fails as told.
+ * A [Transport] for tests of what a program tracks, without a server: it stores each event once, as the server does,
+ * and fails as told.
  *
  * Give it as [Config.transport], and [Tracker.flush] before reading what came.
  */
@@ -37,8 +38,8 @@ public class Recorder : Transport {
         val failure = failures.poll()
         if (failure == 0) throw java.io.IOException("broken off, as told")
         if (failure != null) {
-            val problem = mapOf("type" to "t", "title" to "t", "status" to failure, "detail" to "as told", "code" to "scripted", "request_id" to "r")
-            return answer(failure, "application/problem+json", problem)
+            val problem = mapOf("type" to "t", "title" to "t", "status" to failure, "detail" to "as told", "code" to "scripted")
+            return answer(failure, "application/problem+json", problem + ("request_id" to "r"))
         }
         val raw = request.body ?: ByteArray(0)
         val text = if (request.headers["Content-Encoding"] == "gzip") GZIPInputStream(raw.inputStream()).readBytes() else raw

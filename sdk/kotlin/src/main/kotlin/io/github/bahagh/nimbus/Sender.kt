@@ -48,7 +48,10 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         return batches.sortedBy { it[0].isOperation != items[0].isOperation } // stable
     }
 
-    /** Waits for a batch that is due and takes it from the queue. It returns null when the tracker is over, or closed and empty. */
+    /**
+     * Waits for a batch that is due and takes it from the queue. It returns null when the tracker is over, or closed
+     * and empty.
+     */
     private fun next(): List<Item>? = lock.withLock {
         while (!tracker.over) {
             val front = tracker.queue.peek()
@@ -75,9 +78,10 @@ internal class Sender(private val tracker: Tracker) : Runnable {
     }
 
     /**
-     * Moves the oldest items from the queue to those in flight: as many as a request may carry, at least one. There they are kind by kind, the
-     * one first that was there first: so a program that always tracks both sends two requests and not one for each item. The order of
-     * operations among events means nothing to the server, which goes by their time.
+     * Moves the oldest items from the queue to those in flight: as many as a request may carry, at least one. There
+     * they are kind by kind, the one first that was there first: so a program that always tracks both sends two
+     * requests and not one for each item. The order of operations among events means nothing to the server, which
+     * goes by their time.
      */
     private fun take(): List<Item> {
         var size = HEAD_BYTES
@@ -95,7 +99,10 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         return tracker.inFlight
     }
 
-    /** Sends the items until the server has answered for each, or the tracker is over. Settled items leave those in flight. */
+    /**
+     * Sends the items until the server has answered for each, or the tracker is over. Settled items leave those in
+     * flight.
+     */
     private fun deliver(items: List<Item>) {
         if (over()) return // the batch before may be in flight still, and they are settled in order
         val kind = kindOf(items)
@@ -119,7 +126,10 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         }
     }
 
-    /** Reports the refused and the lost items. Items with errors are rejected; the others delivered or, when there is a loss, dropped. */
+    /**
+     * Reports the refused and the lost items. Items with errors are rejected; the others delivered or, when there is
+     * a loss, dropped.
+     */
     private fun settle(items: List<Item>, errors: List<FieldError>, lost: NimbusException?, duplicates: Long) {
         val noun = kindOf(items).noun
         val bad = errors.filter { it.index in items.indices }.groupBy { it.index ?: 0 }.mapValues { (k, fields) ->
@@ -143,16 +153,20 @@ internal class Sender(private val tracker: Tracker) : Runnable {
     private fun logSettled(items: List<Item>, bad: Map<Int, RejectedException>, lost: NimbusException?) {
         val noun = kindOf(items).noun
         val stored = if (lost == null) items.size - bad.size else 0
-        if (lost != null) tracker.log(Level.SEVERE, "${items.size} $noun will not be stored: ${lost.message}")
-        else if (bad.isNotEmpty()) tracker.log(Level.SEVERE, "${bad.size} of ${items.size} $noun will not be stored: ${bad.minByOrNull { it.key }?.value?.message}")
+        val first = bad.minByOrNull { it.key }?.value
+        val many = if (lost != null) items.size else bad.size
+        if (many > 0) {
+            tracker.log(Level.SEVERE, "$many of ${items.size} $noun will not be stored: ${(lost ?: first)?.message}")
+        }
         if (config.debug && stored > 0) tracker.log(Level.INFO, "stored: $stored $noun")
     }
 
     private class Body(val bytes: ByteArray, val compressed: Boolean)
 
     /**
-     * Sends the items as one batch and retries until the answer is a success or final. It returns null when the tracker is over, and throws an
-     * [ApiException] that is final, or the failure of the last of [Config.maxAttempts].
+     * Sends the items as one batch and retries until the answer is a success or final. It returns null when the
+     * tracker is over, and throws an [ApiException] that is final, or the failure of the last of
+     * [Config.maxAttempts].
      */
     private fun attempts(items: List<Item>): Map<*, *>? {
         var body = body(items)
@@ -187,13 +201,15 @@ internal class Sender(private val tracker: Tracker) : Runnable {
                     attempt++
                     continue
                 }
-                config.maxAttempts in 1..attempt -> throw refused ?: NimbusException("nimbus: given up after $attempt attempts: ${failure.message}", failure)
+                config.maxAttempts in 1..attempt ->
+                    throw refused ?: NimbusException("nimbus: given up after $attempt attempts: ${failure.message}", failure)
             }
             // Full jitter: clients that failed at the same moment must not retry at the same moment.
             val asked = refused?.retryAfter ?: Duration.ZERO
             val wait = if (asked.isZero) config.random(bound) else asked.toNanos() + config.random(config.minBackoff.toNanos())
             bound = minOf(2 * bound, config.maxBackoff.toNanos())
-            tracker.log(Level.WARNING, "${items.size} ${kindOf(items).noun} are not delivered yet; attempt ${attempt + 1} in ${wait / 1_000_000} ms: ${failure.message}")
+            val next = "attempt ${attempt + 1} in ${wait / 1_000_000} ms"
+            tracker.log(Level.WARNING, "${items.size} ${kindOf(items).noun} are not delivered yet; $next: ${failure.message}")
             if (!backOff(wait)) return null
             attempt++
         }
@@ -210,7 +226,9 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         false
     }
 
-    /** Made once, so that every attempt sends the same bytes; only after a 415 it is made again, without compression. */
+    /**
+     * Made once, so that every attempt sends the same bytes; only after a 415 it is made again, without compression.
+     */
     private fun body(items: List<Item>): Body {
         val out = ByteArrayOutputStream(HEAD_BYTES + items.sumOf { it.json.size + 1 })
         out.write("{\"project_id\":\"${config.projectId}\",\"${kindOf(items).noun}\":[".toByteArray())
@@ -266,7 +284,8 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         fun count(name: String) = (result?.get(name) as? Number)?.toLong() ?: 0
         if (result == null || count("accepted") + count("duplicates") + count("rejected") != items.size.toLong()) {
             // Something else than Nimbus answered, and whether the events are stored is not known: they are sent again.
-            throw NimbusException("nimbus: a 200 that does not account for ${items.size} ${kind.noun}: ${String(bytes, Charsets.UTF_8).take(200)}")
+            val said = String(bytes, Charsets.UTF_8).take(200)
+            throw NimbusException("nimbus: a 200 that does not account for ${items.size} ${kind.noun}: $said")
         }
         return result
     }
@@ -281,8 +300,9 @@ internal class Sender(private val tracker: Tracker) : Runnable {
         const val MAX_OPERATIONS = 1000
 
         /**
-         * Bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at most 512 characters, which
-         * take 4 KB when all are escaped. A lower bound would cut off such an answer, and the batch would be sent again without end.
+         * Bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at
+         * most 512 characters, which take 4 KB when all are escaped. A lower bound would cut off such an answer, and
+         * the batch would be sent again without end.
          */
         const val MAX_ANSWER = 64 shl 20
     }

@@ -8,12 +8,13 @@ import javax.crypto.spec.SecretKeySpec
 /** Signatures of requests, for any other client. */
 public object Signature {
     /**
-     * The signature of a request: the lower-case hex HMAC-SHA256, keyed with the project's secret, of `{timestamp}:{METHOD}:{path}:{body}`.
+     * The signature of a request: the lower-case hex HMAC-SHA256, keyed with the project's secret, of
+     * `{timestamp}:{METHOD}:{path}:{body}`.
      *
-     * The timestamp is in Unix seconds; the server refuses one more than 300 s from its own clock. The method may be in any case. The path
-     * is that of the URL as it is sent (percent-encoded), without the query, from /v1 on: of https://example.com/analytics/v1/events it is
-     * /v1/events, because a server under a path is behind a proxy that takes the prefix away. The body is the exact bytes sent, so the
-     * compressed ones when the body is compressed.
+     * The timestamp is in Unix seconds; the server refuses one more than 300 s from its own clock. The method may be
+     * in any case. The path is that of the URL as it is sent (percent-encoded), without the query, from /v1 on: of
+     * https://example.com/analytics/v1/events it is /v1/events, because a server under a path is behind a proxy that
+     * takes the prefix away. The body is the exact bytes sent, so the compressed ones when the body is compressed.
      */
     @JvmStatic
     public fun of(secret: String, timestamp: Long, method: String, path: String, body: ByteArray): String {
@@ -26,7 +27,10 @@ public object Signature {
     private const val HEX = "0123456789abcdef"
 }
 
-/** Says who sends a request. A secret in a program that users can take apart, in an app, is no secret: use a write key there. */
+/**
+ * Says who sends a request. A secret in a program that users can take apart, in an app, is no secret: use a write key
+ * there.
+ */
 public sealed class Credentials {
     /** Signs each request, at its own time, with the secret of the pair: `nk_…` and `ns_…`. */
     public class KeyPair(private val keyId: String, private val secret: String) : Credentials() {

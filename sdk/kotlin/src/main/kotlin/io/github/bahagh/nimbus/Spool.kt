@@ -4,8 +4,10 @@ import java.io.File
 import java.io.IOException
 import java.io.RandomAccessFile
 import java.nio.ByteBuffer
+import java.nio.channels.FileChannel
 import java.nio.channels.FileLock
 import java.nio.channels.OverlappingFileLockException
+import java.nio.file.StandardOpenOption
 import java.time.Duration
 import java.util.Timer
 import java.util.TimerTask
@@ -14,11 +16,13 @@ import java.util.zip.CRC32
 import kotlin.concurrent.withLock
 
 /**
- * A log of the waiting events of one project. It consists of segments, files that are only appended to and are removed when the last of
- * their events is settled. A segment is [HEAD] and records: the length and the CRC-32 of an event, each in four bytes, then the event.
+ * A log of the waiting events of one project. It consists of segments, files that are only appended to and are
+ * removed when the last of their events is settled. A segment is [HEAD] and records: the length and the CRC-32 of an
+ * event, each in four bytes, then the event.
  *
- * A crash may tear the last record of a segment; reading stops there, and new events go to a new segment. An event that was settled in a
- * segment that was not yet removed is sent again by the next run, which its idempotency key makes harmless.
+ * A crash may tear the last record of a segment; reading stops there, and new events go to a new segment. An event
+ * that was settled in a segment that was not yet removed is sent again by the next run, which its idempotency key
+ * makes harmless.
  */
 internal class Spool(private val dir: File, private val sync: Duration, private val log: (Level, String) -> Unit) {
     /** A file of the spool. */
@@ -49,7 +53,7 @@ internal class Spool(private val dir: File, private val sync: Duration, private 
             lockFile.close()
             throw e
         }
-        timer = if (sync.isNegative || sync.isZero) null else Timer("nimbus-spool", true).also { it.schedule(Flush(), sync.toMillis().coerceAtLeast(1), sync.toMillis().coerceAtLeast(1)) }
+        timer = if (sync.isNegative || sync.isZero) null else Timer("nimbus-spool", true)
     }
 
     /** The lock ends with the process at the latest: two trackers on one directory would remove each other's events. */
@@ -114,7 +118,7 @@ internal class Spool(private val dir: File, private val sync: Duration, private 
         val file = segment.file ?: throw IOException("the segment is closed")
         try {
             file.write(record)
-            if (sync.isNegative) file.fd.sync()
+            if (timer == null) file.fd.sync()
         } catch (e: IOException) {
             // Behind half a record nothing could be read again.
             try {
@@ -127,6 +131,7 @@ internal class Spool(private val dir: File, private val sync: Duration, private 
         }
         segment.size += record.size
         segment.left++
+        if (!dirty) timer?.schedule(Flush(), sync.toMillis().coerceAtLeast(1)) // nothing wakes a phone that tracks nothing
         dirty = true
         segment
     }
@@ -143,10 +148,20 @@ internal class Spool(private val dir: File, private val sync: Duration, private 
             segment.path.delete()
             throw e
         }
+        syncNames()
         segment.file = file
         segment.size = HEAD.size.toLong()
         current = segment
         return segment
+    }
+
+    /** Forces the names in the directory to disk, where that can be asked for: Windows cannot. */
+    private fun syncNames() {
+        try {
+            FileChannel.open(dir.toPath(), StandardOpenOption.READ).use { it.force(true) }
+        } catch (e: IOException) {
+            log(Level.FINE, "the names in the spool are not forced to disk: $e")
+        }
     }
 
     /** What comes goes to the next segment. */

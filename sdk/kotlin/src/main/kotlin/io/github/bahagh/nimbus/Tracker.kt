@@ -32,14 +32,16 @@ public data class Stats(
 internal class Item(val json: ByteArray, val isOperation: Boolean, val number: Long, val queued: Long, val segment: Spool.Segment?)
 
 /**
- * Sends events in the background, without loss. It is safe for concurrent use; make one for the whole program and [close] it at the end.
+ * Sends events in the background, without loss. It is safe for concurrent use; make one for the whole program and
+ * [close] it at the end.
  *
- * An event that was taken is delivered or reported to [Config.onDrop]. If the program dies first, the event is lost with it, unless there is
- * a spool. No event is stored twice, however often it is sent. Events are sent in the order of the calls, one request at a time, by a
- * daemon thread.
+ * An event that was taken is delivered or reported to [Config.onDrop]. If the program dies first, the event is lost
+ * with it, unless there is a spool. No event is stored twice, however often it is sent. Events are sent in the order
+ * of the calls, one request at a time, by a daemon thread.
  *
- * The constructor throws an IllegalArgumentException that names every mistake in the configuration, and an IOException when the spool
- * cannot be used. With [Config.spoolDir] the tracker goes on with the events that an earlier run left there.
+ * The constructor throws an IllegalArgumentException that names every mistake in the configuration, and an
+ * IOException when the spool cannot be used. With [Config.spoolDir] the tracker goes on with the events that an
+ * earlier run left there.
  */
 public class Tracker @Throws(java.io.IOException::class) constructor(config: Config) : Calls(), AutoCloseable {
     internal val config = config.complete()
@@ -71,13 +73,16 @@ public class Tracker @Throws(java.io.IOException::class) constructor(config: Con
     private var reporting = 0 // calls that have yet to report what they dropped
     private var ended = false // close has
 
-    internal val spool: Spool? = this.config.spoolDir?.let { Spool(java.io.File(it, this.config.projectId), this.config.spoolSync, this::log) }
+    internal val spool: Spool? = this.config.spoolDir?.let {
+        Spool(java.io.File(it, this.config.projectId), this.config.spoolSync, this::log)
+    }
     private val sender: Thread
 
     init {
         spool?.let { s ->
             s.found.forEach { (json, segment) ->
-                queue.add(Item(json, String(json, 0, OPERATION_HEAD.length.coerceAtMost(json.size)) == OPERATION_HEAD, ++last, clock.nanos(), segment))
+                val isOperation = String(json, Charsets.UTF_8).startsWith(OPERATION_HEAD)
+                queue.add(Item(json, isOperation, ++last, clock.nanos(), segment))
                 bytes += json.size
             }
             stats = stats.copy(tracked = last)
@@ -89,7 +94,8 @@ public class Tracker @Throws(java.io.IOException::class) constructor(config: Con
 
     /** A person who uses this program, such as an app or a command, whose events the tracker sends. */
     @JvmOverloads
-    public fun visitor(store: Store = MemoryStore(), sessionTimeout: Duration = Duration.ofMinutes(30)): Visitor = Visitor(this, store, sessionTimeout)
+    public fun visitor(store: Store = MemoryStore(), sessionTimeout: Duration = Duration.ofMinutes(30)): Visitor =
+        Visitor(this, store, sessionTimeout)
 
     /** Is [track] for an [Event]. It sets [Event.ts] and [Event.idempotencyKey] where there are none. */
     public fun enqueue(event: Event): NimbusException? = event(event.copy())
@@ -249,7 +255,8 @@ public class Tracker @Throws(java.io.IOException::class) constructor(config: Con
     internal fun report(item: Item, why: NimbusException) {
         val json = Json.parse(item.json) as Map<*, *> // it was encoded by us
         calling {
-            if (item.isOperation) config.onDropOperation?.dropped(Decoder.operation(json), why) else config.onDrop?.dropped(Decoder.event(json), why)
+            if (item.isOperation) config.onDropOperation?.dropped(Decoder.operation(json), why)
+            else config.onDrop?.dropped(Decoder.event(json), why)
         }
     }
 
@@ -266,11 +273,12 @@ public class Tracker @Throws(java.io.IOException::class) constructor(config: Con
     }
 
     /**
-     * Sends everything tracked before the call, without waiting for more, and returns null when the server has answered for each of these
-     * events. Refused events were reported to [Config.onDrop]; they are no error here. A timeout of null is none.
+     * Sends everything tracked before the call, without waiting for more, and returns null when the server has
+     * answered for each of these events. Refused events were reported to [Config.onDrop]; they are no error here. A
+     * timeout of null is none.
      *
-     * When the time ends first, or the thread is interrupted, it returns an [UndeliveredException]; the events stay queued, and the tracker
-     * goes on trying.
+     * When the time ends first, or the thread is interrupted, it returns an [UndeliveredException]; the events stay
+     * queued, and the tracker goes on trying.
      */
     @JvmOverloads
     public fun flush(timeout: Duration? = null): UndeliveredException? {
@@ -307,9 +315,10 @@ public class Tracker @Throws(java.io.IOException::class) constructor(config: Con
     }
 
     /**
-     * Refuses new events, delivers those that wait, and ends the tracker. When the time ends first it gives up: it breaks the request in
-     * flight off, reports each event left to [Config.onDrop] with a [NotDeliveredException], and returns an [UndeliveredException] with their
-     * number. With a spool they are not dropped but stay in it, for the project's next tracker on the directory.
+     * Refuses new events, delivers those that wait, and ends the tracker. When the time ends first it gives up: it
+     * breaks the request in flight off, reports each event left to [Config.onDrop] with a [NotDeliveredException],
+     * and returns an [UndeliveredException] with their number. With a spool they are not dropped but stay in it, for
+     * the project's next tracker on the directory.
      *
      * Closing again returns null, when the first close has ended.
      */

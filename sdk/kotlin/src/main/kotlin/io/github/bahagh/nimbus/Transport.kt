@@ -122,8 +122,8 @@ public open class UrlTransport : Transport {
 }
 
 /**
- * Sends a PATCH where HttpURLConnection knows none: on a JVM, which has java.net.http since Java 11. Android has not, and needs it not, so
- * that the classes are only named by text.
+ * Sends a PATCH where HttpURLConnection knows none: on a JVM, which has java.net.http since Java 11. Android has not,
+ * and needs it not, so that the classes are only named by text.
  */
 private object NetClient {
     fun send(request: HttpRequest, url: URL): HttpResponse? {

@@ -6,7 +6,10 @@ import java.time.Duration
 import java.util.Properties
 import java.util.concurrent.ConcurrentHashMap
 
-/** Keeps what a [Visitor] is known by, beyond the life of the program: short texts by name. In an app, its SharedPreferences. */
+/**
+ * Keeps what a [Visitor] is known by, beyond the life of the program: short texts by name. In an app, its
+ * SharedPreferences.
+ */
 public interface Store {
     /** Null when there is none. */
     public fun get(name: String): String?
@@ -26,7 +29,10 @@ public class MemoryStore : Store {
     }
 }
 
-/** Keeps it in a file, which is replaced as a whole. What cannot be read is as if it were not there; what cannot be written is lost. */
+/**
+ * Keeps it in a file, which is replaced as a whole. What cannot be read is as if it were not there; what cannot be
+ * written is lost.
+ */
 public class FileStore(private val file: File) : Store {
     private val kept = Properties()
 
@@ -58,10 +64,14 @@ public class FileStore(private val file: File) : Store {
 }
 
 /**
- * Tracks for one person at one device: in an app, or in a command. Every event and every operation gets their ids, and each event the prop
- * `session_id`. It is safe for concurrent use. [Tracker.visitor] makes one.
+ * Tracks for one person at one device: in an app, or in a command. Every event and every operation gets their ids,
+ * and each event the prop `session_id`. It is safe for concurrent use. [Tracker.visitor] makes one.
  */
-public class Visitor internal constructor(private val tracker: Tracker, private val store: Store, private val sessionTimeout: Duration) : Calls() {
+public class Visitor internal constructor(
+    private val tracker: Tracker,
+    private val store: Store,
+    private val sessionTimeout: Duration,
+) : Calls() {
     override val register: Register = Register(kept()) { store.set(SUPER, if (it.isEmpty()) null else Json.write(it)) }
 
     /** What was damaged is as if it were not there. */
@@ -95,8 +105,9 @@ public class Visitor internal constructor(private val tracker: Tracker, private 
     private fun or(id: String?, otherwise: String?): String? = if (nobody(id)) otherwise else id
 
     /**
-     * Says who the visitor is, as [Calls.identify] does; later events carry the id. When it was another one before, the visitor is reset
-     * first: the ids of the one before are not theirs. An id that names nobody is refused, and the person before is forgotten.
+     * Says who the visitor is, as [Calls.identify] does; later events carry the id. When it was another one before,
+     * the visitor is reset first: the ids of the one before are not theirs. An id that names nobody is refused, and
+     * the person before is forgotten.
      */
     override fun identify(userId: String, props: Map<String, Any?>?, options: Options): NimbusException? {
         if (nobody(userId)) {

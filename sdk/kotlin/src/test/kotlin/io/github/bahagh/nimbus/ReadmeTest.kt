@@ -62,7 +62,7 @@ class AndroidTest {
     // Of packages that Android 8.0 (API level 26) has.
     private val there = setOf(
         "java/io", "java/lang", "java/lang/annotation", "java/lang/invoke", "java/lang/reflect", "java/math", "java/net", "java/nio", "java/nio/channels",
-        "java/nio/charset", "java/security", "java/text", "java/time", "java/time/format", "java/time/temporal", "java/util", "java/util/concurrent",
+        "java/nio/charset", "java/nio/file", "java/security", "java/text", "java/time", "java/time/format", "java/time/temporal", "java/util", "java/util/concurrent",
         "java/util/concurrent/locks", "java/util/logging", "java/util/regex", "java/util/zip", "javax/crypto", "javax/crypto/spec",
     )
 

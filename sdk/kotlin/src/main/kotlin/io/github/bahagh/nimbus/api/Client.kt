@@ -17,11 +17,12 @@ import java.time.Duration
 import java.time.Instant
 
 /**
- * Calls everything that a Nimbus server offers: to ask questions, to read events, to manage projects. The operations are those of
- * openapi/nimbus.yaml, by tag: `client.projects.listProjects()`.
+ * Calls everything that a Nimbus server offers: to ask questions, to read events, to manage projects. The operations
+ * are those of openapi/nimbus.yaml, by tag: `client.projects.listProjects()`.
  *
- * An answer other than a success is an [ApiException]; without an answer there is an IOException. After [login] requests carry an access
- * token, which is renewed in time. A program without an account gives [Credentials] of a project.
+ * An answer other than a success is an [ApiException]; without an answer there is an IOException. After [login]
+ * requests carry an access token, which is renewed in time. A program without an account gives [Credentials] of a
+ * project.
  *
  * It is safe for concurrent use. Each call waits for its answer: in an app, call it on a thread of its own.
  */
@@ -36,8 +37,8 @@ public class Client @JvmOverloads constructor(
     private var renewAt: Instant = Instant.MAX
 
     /**
-     * Gets each new session, from [login] and whenever the tokens are renewed, before it is used. Set it before the first call. A program that
-     * keeps sessions must keep the last, because a refresh token works once.
+     * Gets each new session, from [login] and whenever the tokens are renewed, before it is used. Set it before the
+     * first call. A program that keeps sessions must keep the last, because a refresh token works once.
      */
     @Volatile
     public var onSession: (Session) -> Unit = {}
@@ -110,9 +111,9 @@ public class Client @JvmOverloads constructor(
     }
 
     private fun query(params: List<Pair<String, Any?>>): String {
-        val all = params.flatMap { (name, value) -> if (value is List<*>) value.map { name to it } else listOf(name to value) }.filter { it.second != null }
+        val all = params.flatMap { (name, value) -> (value as? List<*> ?: listOf(value)).filterNotNull().map { name to shown(it) } }
         if (all.isEmpty()) return ""
-        return all.joinToString("&", "?") { (name, value) -> URLEncoder.encode(name, "UTF-8") + "=" + URLEncoder.encode(shown(value), "UTF-8") }
+        return all.joinToString("&", "?") { (name, value) -> "$name=" + URLEncoder.encode(value, "UTF-8") }
     }
 
     private fun shown(value: Any?): String = when (value) {
@@ -122,8 +123,9 @@ public class Client @JvmOverloads constructor(
     }
 
     /**
-     * Goes through the items of a list that comes in pages, which are fetched as they are needed. The page behind a cursor is asked for, that
-     * behind null first: `client.pages({ projects.listProjects(cursor = it) }, { it.items to it.nextCursor })`.
+     * Goes through the items of a list that comes in pages, which are fetched as they are needed. The page behind a
+     * cursor is asked for, that behind null first: `client.pages({ projects.listProjects(cursor = it) }, { it.items
+     * to it.nextCursor })`.
      */
     public fun <P, T> pages(page: (cursor: String?) -> P, parts: (P) -> Pair<List<T>, String?>): Sequence<T> = sequence {
         var cursor: String? = null
@@ -136,17 +138,27 @@ public class Client @JvmOverloads constructor(
 
     /** Goes through the events of a project, the newest first. */
     @JvmOverloads
-    public fun eachEvent(projectId: String, name: List<String>? = null, since: Instant? = null, until: Instant? = null): Sequence<StoredEvent> =
-        pages({ events.listEvents(projectId, name = name, since = since, until = until, limit = MOST_EVENTS, cursor = it) }, { it.items to it.nextCursor })
+    public fun eachEvent(
+        projectId: String,
+        name: List<String>? = null,
+        since: Instant? = null,
+        until: Instant? = null,
+    ): Sequence<StoredEvent> = pages(
+        { events.listEvents(projectId, name, since = since, until = until, limit = MOST_EVENTS, cursor = it) },
+        { it.items to it.nextCursor },
+    )
 
     /**
-     * Goes through the pages of an incremental export: each event once, as they were received, until there are no more for now. Keep the
-     * `resumeCursor` of a page once its events are dealt with, and give it to go on behind it, whenever that is. An [ApiException] with the
-     * code `cursor_expired` says that it is too old: begin again without one.
+     * Goes through the pages of an incremental export: each event once, as they were received, until there are no
+     * more for now. Keep the `resumeCursor` of a page once its events are dealt with, and give it to go on behind it,
+     * whenever that is. An [ApiException] with the code `cursor_expired` says that it is too old: begin again without
+     * one.
      */
     @JvmOverloads
-    public fun received(projectId: String, after: String? = null): Sequence<EventPage> =
-        pages({ events.listEvents(projectId, order = SortOrder.RECEIVED, limit = MOST_EVENTS, cursor = it ?: after) }, { listOf(it) to it.nextCursor })
+    public fun received(projectId: String, after: String? = null): Sequence<EventPage> = pages(
+        { events.listEvents(projectId, order = SortOrder.RECEIVED, limit = MOST_EVENTS, cursor = it ?: after) },
+        { listOf(it) to it.nextCursor },
+    )
 
     private companion object {
         const val MARGIN_SECONDS = 30L
@@ -213,8 +225,8 @@ public abstract class Caller internal constructor() {
 internal fun segment(value: String): String = URLEncoder.encode(value, "UTF-8").replace("+", "%20")
 
 /**
- * The frames of a live stream, as they come. Close it to end it. When the connection ends so does the stream: call again with the cursor of
- * the last frame to go on where it was.
+ * The frames of a live stream, as they come. Close it to end it. When the connection ends so does the stream: call
+ * again with the cursor of the last frame to go on where it was.
  */
 public class LiveStream internal constructor(body: InputStream) : Iterator<LiveFrame>, Closeable {
     private val lines = body.bufferedReader()
