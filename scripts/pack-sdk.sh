@@ -8,8 +8,8 @@ if ! command -v npm >/dev/null; then
 	echo 'pack-sdk: there is no npm, so the server is built without its npm package (Node.js 20.19 or later is needed)' >&2
 	exit 0
 fi
-packed=sdk/dist/index.json
-if [ -e "$packed" ] && [ -z "$(find sdk/typescript package-lock.json \( -name node_modules -o -name dist -o -name dist-test -o -name test \) -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
+packed=$(ls sdk/dist/nimbus-analytics-sdk-*.tgz 2>/dev/null | head -n 1)
+if [ -n "$packed" ] && [ -z "$(find sdk/typescript package-lock.json \( -name node_modules -o -name dist -o -name dist-test -o -name test \) -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
 	exit 0
 fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
