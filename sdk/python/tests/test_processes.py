@@ -109,6 +109,25 @@ os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os.kill(int(said), 9)
 
+    # The child has nothing to deliver, and waits for nothing.
+    def test_a_fork_while_the_parent_closes(self) -> None:
+        s = self.scripted({"hold": True})
+        self.assertEqual(program(s, """
+tracker.track("a")
+closing = threading.Thread(target=tracker.close, daemon=True)
+closing.start()
+while not tracker._closed: time.sleep(0.001)
+child = os.fork()
+if not child:
+    try:
+        tracker.track("late")
+    except nimbus.ClosedError:
+        print("closed", flush=True)
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+os._exit(0)
+"""), "closed\n")
+
     def test_a_program_that_ends_without_close_delivers(self) -> None:
         s = self.scripted({"status": 503})
         program(s, "tracker.track('a'); tracker.track('b')")

@@ -86,6 +86,9 @@ class Tracker(Options, Calls, Waiting):
         if self._spool is not None:
             self._spool.leave_to_parent()
         self._renew()
+        if self._closed:  # by the parent, which may still be at it
+            self._ended = True
+            _open.discard(self)
 
     # --- Calls. ---
 
@@ -145,8 +148,10 @@ class Tracker(Options, Calls, Waiting):
         why = BeforeSendError()
         try:
             sent = hook(what)
-            if sent is not None:
+            if isinstance(sent, type(what)):
                 return sent
+            if sent is not None:
+                raise TypeError(f"it returned a {type(sent).__name__}")
         except Exception as e:
             why = BeforeSendError(e)
         with self._lock:
@@ -224,6 +229,8 @@ class Tracker(Options, Calls, Waiting):
                 raise ClosedError
             if len(self._queue) < self.queue_events and self._bytes + size <= self.queue_bytes:
                 return filled
+            if not self._queue:  # one that is larger than the queue
+                raise QueueFullError
             if self.when_full == "drop_oldest":
                 filled = self._fills() or filled
                 item = self._queue.popleft()
