@@ -135,6 +135,24 @@ check_typescript() {
 	npm run --silent lint
 }
 
+check_python() { # the types of sdk/python hold together, those of its tests too; mypy is kept below .cache
+	version=2.4.1
+	venv=.cache/mypy-$version
+	if ! command -v python3 >/dev/null; then
+		echo 'there is no python3'
+		return "$skipped"
+	fi
+	if [ ! -x "$venv/bin/mypy" ]; then
+		python3 -m venv "$venv"
+		if ! "$venv/bin/pip" install --quiet --disable-pip-version-check "mypy==$version"; then
+			rm -rf "$venv"
+			echo 'mypy cannot be installed'
+			return "$skipped"
+		fi
+	fi
+	(cd sdk/python && "$top/$venv/bin/mypy" --cache-dir "$top/.cache/mypy")
+}
+
 check_vulnerabilities() { # no dependency that runs has a known one; look-ups that fail here are reported as skipped
 	missing=
 	if ! npm audit --omit=dev --audit-level=high >"$work/audit" 2>&1; then
@@ -240,7 +258,7 @@ step() { # name
 	fi
 }
 
-for name in ${*:-generated imports format vet tidy queries migrations contract compatibility lint typescript vulnerabilities scripts leaks}; do
+for name in ${*:-generated imports format vet tidy queries migrations contract compatibility lint typescript python vulnerabilities scripts leaks}; do
 	step "$name"
 done
 

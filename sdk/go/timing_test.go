@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -108,6 +109,18 @@ func TestAFullQueueWaitsForNothing(t *testing.T) {
 					}
 				})
 			})
+		}
+	}
+}
+
+// A list of names may be larger than the smallest queue: no room can be made for it.
+func TestWhatIsLargerThanTheQueueIsRefusedUnderEveryPolicy(t *testing.T) {
+	t.Parallel()
+	names := slices.Repeat([]string{strings.Repeat("🎉", 200)}, 100)
+	for _, policy := range []nimbus.FullPolicy{nimbus.Refuse, nimbus.DropOldest, nimbus.Block} {
+		x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) { c.QueueBytes, c.WhenFull = 64<<10, policy })
+		if err := x.UnsetPeople(t.Context(), names, nimbus.WithUserID("u")); !errors.Is(err, nimbus.ErrQueueFull) {
+			t.Errorf("policy %d: error %v", policy, err)
 		}
 	}
 }

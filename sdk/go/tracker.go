@@ -257,6 +257,10 @@ func (t *Tracker) makeRoom(ctx context.Context, size int) (dropped []item, fille
 		if len(t.queue) < t.cfg.QueueEvents && t.bytes+size <= t.cfg.QueueBytes {
 			return dropped, filled, nil
 		}
+		if len(t.queue) == 0 { // one that is larger than the queue
+			t.mu.Unlock()
+			return nil, false, ErrQueueFull
+		}
 		filled = filled || !t.full
 		t.full = true
 		switch t.cfg.WhenFull {

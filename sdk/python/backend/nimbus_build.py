@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import re
 import sys
 import tarfile
@@ -96,10 +95,9 @@ def pack(out: Path) -> None:
     for old in [*out.glob(f"{_FILE}-*.whl"), *out.glob(f"{_FILE}-*.tar.gz")]:
         old.unlink()
     index = out / "index.json"
-    packages, when = [], None
+    packages = []
     if index.exists():
         packages = [p for p in json.loads(index.read_text())["packages"] if p["name"] != NAME]
-        when = index.stat()
     for filename in (build_wheel(str(out)), build_sdist(str(out))):
         data = (out / filename).read_bytes()
         packages.append({
@@ -108,8 +106,6 @@ def pack(out: Path) -> None:
             "sha256": hashlib.sha256(data).hexdigest(),  # what pip checks: …whl#sha256=…
         })
     index.write_text(json.dumps({"packages": packages}, indent=2) + "\n")
-    if when is not None:  # scripts/pack-sdk.sh goes by it to know whether the packages of Node.js are old
-        os.utime(index, ns=(when.st_atime_ns, when.st_mtime_ns))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import unittest.mock
 from datetime import datetime, timedelta, timezone
@@ -26,7 +28,7 @@ STORED = Response(200, {}, b'{"accepted": 1, "duplicates": 0, "rejected": 0}')
 
 
 class Between(Test):
-    def serve(self, answer: Any) -> tuple[str, list[tuple[str, str]]]:
+    def serve(self, answer: Any, context: ssl.SSLContext | None = None) -> tuple[str, list[tuple[str, str]]]:
         """A server that always answers this, and the targets and proxy credentials of its requests."""
         seen: list[tuple[str, str]] = []
         raw = json.dumps(answer).encode()
@@ -44,6 +46,8 @@ class Between(Test):
                 pass
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
@@ -136,6 +140,29 @@ class Between(Test):
         self.assertEqual(len(s.requests()), 1)
 
 
+    # With a certificate of one's own, which nobody else believes.
+    def test_https(self) -> None:
+        folder = self.folder()
+        key, certificate = folder + "/key.pem", folder + "/cert.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        url, seen = self.serve({"accepted": 1, "duplicates": 0, "rejected": 0}, context)
+        url = url.replace("http://127.0.0.1", "https://localhost")
+        x = self.tracker(url, transport=nimbus.HTTPTransport(ssl.create_default_context(cafile=certificate)))
+        for _ in range(2):
+            x.track("a")
+            self.flush(x)
+        stranger = self.tracker(url, max_attempts=1)
+        stranger.track("a")
+        self.flush(stranger)
+        self.counts(x, delivered=2, retries=0)
+        self.counts(stranger, dropped=1)
+        self.assertIn("CERTIFICATE_VERIFY_FAILED", stranger.log())
+        self.assertEqual(len(seen), 2)
+
+
 class Waits(Test):
     # An outage of hours loses nothing: the pauses grow to their bound and stay there, and no two programs pause alike.
     def test_an_outage_is_sat_out(self) -> None:
@@ -185,6 +212,13 @@ class Waits(Test):
                                 self.assertTrue(t._changed.wait(60))
                     self.counts(t, dropped=0, refused=0, tracked=100)
                     self.assertGreater(t.stats().delivered, 0)
+
+    def test_what_is_larger_than_the_queue_is_refused_under_every_policy(self) -> None:
+        for policy in ("refuse", "drop_oldest", "block"):
+            with Recorder(queue_bytes=64 << 10, when_full=policy) as sent:
+                with self.assertRaises(QueueFullError):
+                    sent.tracker.unset_people(["🎉" * 200] * 100, user_id="u")
+                self.counts(sent.tracker, refused=1, tracked=0)
 
     # What is learned from a 413 makes batches smaller, and never larger than the queue allows.
     def test_a_batch_that_was_too_large_makes_none_larger(self) -> None:

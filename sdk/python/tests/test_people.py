@@ -188,19 +188,20 @@ class People(Test):
         self.counts(x, tracked=4, dropped=2, delivered=2)
 
     def test_before_send_that_throws_drops(self) -> None:
-        def throw(event: Event) -> Event:
+        def throw(event: Event) -> Any:
             event.name = "changed"
-            raise KeyError("card")
+            if not event.props:
+                return True
+            raise KeyError(event.props["card"])
 
         sent = self.tracker(self.scripted(), before_send=throw)
-        sent.track("a")
+        sent.track("a", {"card": "1"})
+        sent.track("b")
         self.flush(sent)
-        [(event, why)] = sent.drops
-        self.assertEqual(event.name, "a")
-        self.assertIsInstance(why, BeforeSendError)
-        self.assertIsInstance(why.__cause__, KeyError)
-        self.assertIn("KeyError('card')", str(why))
-        self.counts(sent, tracked=1, dropped=1, refused=0)
+        self.assertEqual([(e.name, type(why), type(why.__cause__)) for e, why in sent.drops],
+                         [("a", BeforeSendError, KeyError), ("b", BeforeSendError, TypeError)])
+        self.assertIn("KeyError('1')", str(sent.drops[0][1]))
+        self.counts(sent, tracked=2, dropped=2, refused=0)
 
     def test_registers_props(self) -> None:
         sent = self.recorder()

@@ -71,10 +71,10 @@ def busy():
     while not over.is_set():
         tracker.track("busy")
         tracker.stats()
-        time.sleep(0)
+        time.sleep(0.0005)
 threads = [threading.Thread(target=busy) for _ in range(4)]
 for t in threads: t.start()
-for n in range(20):
+for n in range(10):
     child = os.fork()
     if not child:
         tracker.track("child")
@@ -85,7 +85,7 @@ over.set()
 for t in threads: t.join()
 tracker.close(30)
 """, flush_interval=0.001, queue_events=100_000)
-        self.assertEqual(self.stored(s).count("child"), 20)
+        self.assertEqual(self.stored(s).count("child"), 10)
 
     # The parent is killed, and the child lives: it must not hold what the parent has left, for the next tracker to take up.
     def test_a_child_does_not_hold_the_spool_of_its_parent(self) -> None:
@@ -108,6 +108,25 @@ os.kill(os.getpid(), signal.SIGKILL)
             self.counts(x, tracked=1)
         finally:
             os.kill(int(said), 9)
+
+    # The child has nothing to deliver, and waits for nothing.
+    def test_a_fork_while_the_parent_closes(self) -> None:
+        s = self.scripted({"hold": True})
+        self.assertEqual(program(s, """
+tracker.track("a")
+closing = threading.Thread(target=tracker.close, daemon=True)
+closing.start()
+while not tracker._closed: time.sleep(0.001)
+child = os.fork()
+if not child:
+    try:
+        tracker.track("late")
+    except nimbus.ClosedError:
+        print("closed", flush=True)
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+os._exit(0)
+"""), "closed\n")
 
     def test_a_program_that_ends_without_close_delivers(self) -> None:
         s = self.scripted({"status": 503})

@@ -223,7 +223,8 @@ class Package(Test):
         # And the source builds the same wheel.
         folder = self.folder()
         with tarfile.open(fileobj=io.BytesIO(built[0][f"nimbus_analytics-{version}.tar.gz"])) as source:
-            source.extractall(folder)
+            for name in source.getnames():
+                source.extract(name, folder, filter="data") if hasattr(tarfile, "data_filter") else source.extract(name, folder)
         subprocess.run([sys.executable, f"{folder}/nimbus_analytics-{version}/backend/nimbus_build.py", folder + "/out"], check=True)
         with open(f"{folder}/out/nimbus_analytics-{version}-py3-none-any.whl", "rb") as again:
             self.assertEqual(again.read(), built[0][f"nimbus_analytics-{version}-py3-none-any.whl"])
@@ -234,12 +235,10 @@ class Package(Test):
         index = os.path.join(folder, "index.json")
         with open(index, "w") as f:
             json.dump({"packages": [other, {"name": "nimbus-analytics", "path": "/sdk/old.whl"}]}, f)
-        os.utime(index, (1, 1))
         subprocess.run([sys.executable, str(SDK / "backend" / "nimbus_build.py"), folder], check=True)
         with open(index) as f:
             packages = json.load(f)["packages"]
         self.assertEqual((packages[0], [p["name"] for p in packages]), (other, [other["name"], "nimbus-analytics", "nimbus-analytics"]))
-        self.assertEqual(os.stat(index).st_mtime, 1)
 
 
 class Readme(Test):

@@ -143,7 +143,7 @@ for k in itertools.count():
     print(k, flush=True)
 """
         env = {**os.environ, "PYTHONPATH": str(SDK / "src")}
-        victim = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, text=True)
+        victim = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert victim.stdout
         lines: list[str] = []
         with victim.stdout:

@@ -16,6 +16,7 @@ tracks, without a server.
 """
 
 from ._clock import Clock
+from ._items import Stats
 from ._sign import sign
 from ._version import __version__
 from .errors import (
@@ -32,7 +33,7 @@ from .errors import (
     UndeliveredError,
 )
 from .event import Event, Id, Operation, Props
-from .tracker import Stats, Tracker
+from .tracker import Tracker
 from .transport import HTTPTransport, Request, Response, Transport
 from .visitor import Store, Visitor
 

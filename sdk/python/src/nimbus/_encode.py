@@ -226,7 +226,7 @@ def _props(parts: list[bytes], bad: Refusal, props: Any) -> None:
     except RecursionError:
         bad.add("/props", "too_deep", f"must be nested at most {MAX_DEPTH} levels deep")
         return
-    except (TypeError, ValueError, OverflowError) as e:
+    except Exception as e:  # also what the program's own mappings raise
         bad.add("/props", "type", f"cannot be encoded: {e}")
         return
     if len(raw) > MAX_PROPS:

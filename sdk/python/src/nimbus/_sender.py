@@ -16,7 +16,8 @@ from .errors import APIError, FieldError, GivenUpError, NimbusError, RejectedErr
 from .transport import HTTPTransport, Request
 
 if TYPE_CHECKING:
-    from .tracker import Item, Tracker
+    from ._items import Item
+    from .tracker import Tracker
 
 _MAX_OPERATIONS = 1000  # of a request
 

@@ -10,17 +10,19 @@ import os
 import secrets
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable
 
 from ._calls import Calls, Register
 from ._clock import Clock
-from ._encode import OPERATION_HEAD, event_json, operation_json, props_json
+from ._encode import event_json, operation_json, props_json
+from ._items import Item, Stats
 from ._options import Options
 from ._sender import Sender
 from ._spool import Segment, Spool
+from ._waiting import Waiting
 from .errors import (
     BeforeSendError,
     ClosedError,
@@ -40,46 +42,7 @@ _GRACE = 0.5
 _KEY = b',"idempotency_key":"%s-%x"}'
 
 
-@dataclass
-class Stats:
-    """Counts events and operations together. At every moment tracked = delivered + rejected + dropped + waiting."""
-
-    tracked: int = 0
-    """Accepted by a call, or found in the spool."""
-    delivered: int = 0
-    """The server has committed them."""
-    rejected: int = 0
-    """The server refused them for what they are."""
-    dropped: int = 0
-    """Will not be delivered: no room, a final error, dropped by ``before_send``, or closed."""
-    waiting: int = 0
-    refused: int = 0
-    """Not accepted by a call: invalid, no room, or closed."""
-    duplicates: int = 0
-    """Of the delivered: were there already."""
-    requests: int = 0
-    """Sent."""
-    retries: int = 0
-    """Of the requests: repetitions."""
-
-
-class Item:
-    """An event that waits."""
-
-    __slots__ = ("json", "number", "queued", "segment")
-
-    def __init__(self, json: bytes, number: int, queued: float, segment: Segment | None) -> None:
-        self.json = json
-        self.number = number
-        self.queued = queued
-        self.segment = segment
-
-    @property
-    def is_operation(self) -> bool:
-        return self.json.startswith(OPERATION_HEAD)
-
-
-class Tracker(Options, Calls):
+class Tracker(Options, Calls, Waiting):
     """Sends events in the background. It is safe for concurrent use by threads and tasks; make one for the whole program, and close it at
     the end, or use it in ``with`` or ``async with``.
 
@@ -104,15 +67,12 @@ class Tracker(Options, Calls):
 
     def _renew(self) -> None:
         """Makes everything that a process has of its own."""
-        self._lock = threading.RLock()  # a signal handler may track while its thread tracks
-        self._wake = threading.Condition(self._lock)  # the sender should look again
-        self._changed = threading.Condition(self._lock)  # events have left
-        self._watchers: list[Callable[[], None]] = []  # called with it, for tasks
-        self._queue: deque[Item] = deque()  # oldest first
+        self._lock = threading.RLock()
+        self._wake, self._changed = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._watchers = []
+        self._queue, self._in_flight = deque(), []
         self._bytes = 0  # of the queue
-        self._in_flight: list[Item] = []  # being sent; older than the queue
-        self._last = 0  # number of the newest event
-        self._flush_to = 0  # events up to this number are due now
+        self._last = self._flush_to = 0
         self._full = False  # the queue was full since the sender last made room
         self._reporting = 0  # calls that have yet to report what they dropped
         self._closer = 0  # the thread that closes
@@ -126,6 +86,9 @@ class Tracker(Options, Calls):
         if self._spool is not None:
             self._spool.leave_to_parent()
         self._renew()
+        if self._closed:  # by the parent, which may still be at it
+            self._ended = True
+            _open.discard(self)
 
     # --- Calls. ---
 
@@ -185,8 +148,10 @@ class Tracker(Options, Calls):
         why = BeforeSendError()
         try:
             sent = hook(what)
-            if sent is not None:
+            if isinstance(sent, type(what)):
                 return sent
+            if sent is not None:
+                raise TypeError(f"it returned a {type(sent).__name__}")
         except Exception as e:
             why = BeforeSendError(e)
         with self._lock:
@@ -264,6 +229,8 @@ class Tracker(Options, Calls):
                 raise ClosedError
             if len(self._queue) < self.queue_events and self._bytes + size <= self.queue_bytes:
                 return filled
+            if not self._queue:  # one that is larger than the queue
+                raise QueueFullError
             if self.when_full == "drop_oldest":
                 filled = self._fills() or filled
                 item = self._queue.popleft()
@@ -296,12 +263,6 @@ class Tracker(Options, Calls):
             self._log.error("nimbus: events cannot be sent: %s", e)
         else:
             self._sender = sender
-
-    def _broadcast(self) -> None:
-        """Wakes all who wait for room or for delivery. The caller holds the lock."""
-        self._changed.notify_all()
-        for wake in self._watchers:
-            wake()
 
     def _report_items(self, items: list[Item], why: Exception) -> None:
         """Reports events, and removes them from the spool. The caller counts them."""
@@ -384,64 +345,6 @@ class Tracker(Options, Calls):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    def _make_due(self) -> int:
-        with self._lock:
-            self._flush_to = max(self._flush_to, self._last)
-            self._wake.notify()
-            return self._last
-
-    def _left(self, number: int) -> int:
-        """How many events up to this number wait."""
-        with self._lock:
-            if not self._in_flight and (not self._queue or self._queue[0].number > number):
-                return 0
-            return sum(i.number <= number for i in self._in_flight) + sum(i.number <= number for i in self._queue)
-
-    def _await(self, number: int, timeout: float | None) -> None:
-        """Waits until no event up to this number waits any more."""
-        until = None if timeout is None else self._clock.monotonic() + timeout
-        with self._lock:
-            while True:
-                left = self._left(number)
-                if not left:
-                    return
-                if until is not None and self._clock.monotonic() >= until:
-                    raise UndeliveredError(left, self._spool is not None)
-                self._clock.wait(self._changed, until)
-
-    async def _await_async(self, number: int, timeout: float | None) -> None:
-        if not await self._watch(lambda: not self._left(number), timeout):
-            left = self._left(number)
-            if left:
-                raise UndeliveredError(left, self._spool is not None)
-
-    async def _watch(self, over: Callable[[], bool], timeout: float | None) -> bool:
-        """Waits until it is so, or the time is up."""
-        loop = asyncio.get_running_loop()
-        changed = asyncio.Event()
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(changed.set)
-            except RuntimeError:
-                pass  # the loop has ended
-
-        async def wait() -> None:
-            while not over():
-                await changed.wait()
-                changed.clear()
-
-        with self._lock:
-            self._watchers.append(wake)
-        try:
-            await asyncio.wait_for(wait(), timeout)
-        except asyncio.TimeoutError:
-            return False
-        finally:
-            with self._lock:
-                self._watchers.remove(wake)
-        return True
 
     def _begin_close(self) -> bool:
         """Whether this is the first close."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import http.client
 import select
 import socket
@@ -12,6 +13,9 @@ import time
 import urllib.request
 from typing import Callable, Mapping, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
+
+# socket imports it for the first host name. A process that is forked while a thread imports a module can never import it itself.
+codecs.lookup("idna")
 
 # Bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at most 512 characters, which take 4
 # KB when all are escaped. A lower bound would cut off such an answer, and the batch would be sent again without end.
