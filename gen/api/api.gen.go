@@ -6136,7 +6136,7 @@ type ListEventsParams struct {
 	// Name Only events of this name; may be repeated.
 	Name Names `form:"name,omitempty" json:"name,omitempty"`
 
-	// UserID Only events that were sent with this `user_id`. What the same person did before they were known, or under another id, is in `GET /v1/people/{person}/sessions` and `/export`.
+	// UserID Only events of this user.
 	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
 
 	// Since Only events with `ts` at or after this time.

@@ -8380,7 +8380,7 @@ export type ListEventsData = {
          */
         name?: Array<string>;
         /**
-         * Only events that were sent with this `user_id`. What the same person did before they were known, or under another id, is in `GET /v1/people/{person}/sessions` and `/export`.
+         * Only events of this user.
          */
         user_id?: string;
         /**
