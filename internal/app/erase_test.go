@@ -26,6 +26,33 @@ func crowdOf(x *apptest.Tenant) {
 	x.Do("POST", "/v1/people-merges", map[string]any{"project_id": x.ProjectID, "from": "old-ada", "into": "ada"}).Want(201)
 }
 
+// The list of events filters by the user_id that was sent; the person's own timeline has those of all ids, but for bots.
+func TestUserIDFindsWhatWasSentWithItAndThePersonFindsAll(t *testing.T) {
+	t.Parallel()
+	x := apptest.Boot(t).Tenant(t)
+	crowdOf(x)
+	project := "?project_id=" + x.ProjectID.String()
+	var list struct {
+		Items []struct {
+			Name   string
+			UserID string `json:"user_id"`
+		}
+	}
+	x.Do("GET", "/v1/events"+project+"&user_id=ada", nil).Want(200).JSON(&list)
+	if got := fmt.Sprint(list.Items); got != "[{page_view ada}]" {
+		t.Errorf("user_id=ada lists %s", got)
+	}
+	for _, id := range []string{"ada", "old-ada", "a-1"} {
+		var sessions struct {
+			Items []struct{ Timeline []struct{ Name, TS string } }
+		}
+		x.Do("GET", "/v1/people/"+id+"/sessions"+project, nil).Want(200).JSON(&sessions)
+		if got := fmt.Sprint(sessions.Items); got != "[{[{order 2026-01-04T10:00:00Z}]} {[{page_view 2026-01-02T10:00:00Z}]}]" {
+			t.Errorf("the sessions of %s are %s", id, got)
+		}
+	}
+}
+
 func TestAPersonIsExportedAndErasedEverywhere(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)

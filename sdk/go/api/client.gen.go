@@ -8475,6 +8475,9 @@ type ClientInterface interface {
 	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
 	// `query_too_heavy`.
 	//
+	// `user_id` finds the events that were sent with it. What the same person did before they were known, or under another
+	// id, is in `GET /v1/people/{person}/sessions` and `/export`.
+	//
 	// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
 	// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
 	// the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
@@ -10287,6 +10290,9 @@ func (c *HTTPClient) ListCatalogueValues(ctx context.Context, params *ListCatalo
 // Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 // time is found by an index: a filter that matches little of much, without `since`, may be refused with
 // `query_too_heavy`.
+//
+// `user_id` finds the events that were sent with it. What the same person did before they were known, or under another
+// id, is in `GET /v1/people/{person}/sessions` and `/export`.
 //
 // **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
 // left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
@@ -19614,6 +19620,9 @@ type ClientWithResponsesInterface interface {
 	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
 	// `query_too_heavy`.
+	//
+	// `user_id` finds the events that were sent with it. What the same person did before they were known, or under another
+	// id, is in `GET /v1/people/{person}/sessions` and `/export`.
 	//
 	// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
 	// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
@@ -34258,6 +34267,9 @@ func (c *ClientWithResponses) ListCatalogueValuesWithResponse(ctx context.Contex
 // Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 // time is found by an index: a filter that matches little of much, without `since`, may be refused with
 // `query_too_heavy`.
+//
+// `user_id` finds the events that were sent with it. What the same person did before they were known, or under another
+// id, is in `GET /v1/people/{person}/sessions` and `/export`.
 //
 // **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
 // left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
