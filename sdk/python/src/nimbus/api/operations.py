@@ -188,6 +188,9 @@ class Operations:
         range of time is found by an index: a filter that matches little of much, without `since`, may be refused
         with `query_too_heavy`.
 
+        `user_id` finds the events that were sent with it. What the same person did before they were known, or
+        under another id, is in `GET /v1/people/{person}/sessions` and `/export`.
+
         **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each
         event once, none left out, whatever its `ts` and however many are being sent meanwhile. First come those
         that are there, by `ts`, then the others as they arrive. `next_cursor` is null when there is no more for
