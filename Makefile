@@ -63,8 +63,9 @@ generate: ## generate gen/ and the SDKs from the contract, the SQL and the track
 
 # Two at a time, the longest first: a browser, a database and a test program keep each other waiting, and two cores would be idle
 # for a third of the time.
+# Python comes before the build: a wheel that is packed while test-go compiles would change what it embeds.
 .PHONY: test
-test: build ## run every test
+test: python build ## run every test
 	@$(MAKE) --no-print-directory -j2 test-go test-frontend test-ts test-sdk-go test-kotlin test-python
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only

@@ -10,7 +10,7 @@ if ! command -v python3 >/dev/null; then
 fi
 packed=$(ls sdk/dist/nimbus_analytics-*.whl 2>/dev/null | head -n 1)
 if [ -n "$packed" ] && grep -q '"nimbus-analytics"' sdk/dist/index.json 2>/dev/null &&
-	[ -z "$(find sdk/python \( -name tests -o -name __pycache__ \) -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
+	[ -z "$(find sdk/python/src sdk/python/backend sdk/python/*.md sdk/python/LICENSE -name __pycache__ -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
 	exit 0
 fi
 python3 sdk/python/backend/nimbus_build.py sdk/dist
