@@ -77,7 +77,7 @@ test('the snippets of servers store what is sent, at the root and below a path',
 test('the snippets of browsers store what is sent', async ({ page }) => {
   test.setTimeout(600_000);
   const { keys, stored } = await sender('vendors-pages');
-  const dir = join(root, 'test/vendors/snippets');
+  const dir = join(root, 'test/vendors/dist');
   mkdirSync(dir, { recursive: true });
   // A site of another origin, as that of a customer is: Plausible's tracks nothing on localhost itself.
   let script = '';
