@@ -1,6 +1,6 @@
 /** Each kind of question by clicks, on events so few that their answers can be counted by hand. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, logIn, said, test, url } from './fixtures';
+import { expect, logIn, pick, said, test, url } from './fixtures';
 import { account, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
@@ -33,13 +33,6 @@ async function open(page: Page, kind: string) {
   await page.goto(home);
   await page.getByRole('link', { name: 'Insights', exact: true }).click();
   await page.getByRole('button', { name: kind, exact: true }).click();
-}
-
-/** Chooses in the picker of this name, by typing. */
-async function pick(page: Page, label: string | RegExp, text: string) {
-  await page.getByRole('button', { name: label }).click();
-  await page.locator('.popover').getByRole('combobox').fill(text);
-  await page.keyboard.press('Enter');
 }
 
 /** The rows of a table, as texts. */
@@ -252,10 +245,8 @@ test('a question of another kind keeps what both understand, and two events are 
   await logIn(page, email);
   await page.goto(`${home}/explore?range=7d`); // the address of before leads here
   await expect(page).toHaveURL(/\/insights\?.*range=7d/);
-  await page.getByLabel('Events', { exact: true }).fill('page_view');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Events', { exact: true }).fill('sign_up');
-  await page.keyboard.press('Enter');
+  await pick(page, /^Series A: /, 'page_view');
+  await pick(page, /^Add a series: /, 'sign_up');
   await expect(page.locator('.legend button')).toHaveText(['page_view', 'sign_up']);
   await page.getByRole('button', { name: 'Funnel', exact: true }).click();
   await expect(page.locator('.big .num')).toHaveText('60%');
@@ -273,7 +264,66 @@ test('ranges of the calendar', async ({ page }) => {
   await expect(page.locator('.big .num')).toHaveText('0');
   await page.getByRole('combobox', { name: 'Range' }).selectOption('yesterday');
   await expect(page.locator('.big .num')).toHaveText('1');
-  await expect(page.locator('.big')).toContainText('3 in the period before'); // the day before it
+  await expect(page.locator('.big')).toContainText('3 before'); // the day before it
   await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
   await expect(page.locator('.big')).toContainText('of 24 · 1 active person'); // one day, by its hours
+});
+
+test('trends: several series, each with its measure and conditions, a formula, the people behind a number, and all of it saved', async ({ page }) => {
+  await open(page, 'Trends');
+  await pick(page, /^Series A: /, 'sign_up');
+  await page.getByRole('combobox', { name: 'Measure of Series A' }).selectOption('users');
+  await pick(page, /^Add a series: /, 'page_view');
+  await page.getByRole('combobox', { name: 'Measure of Series B' }).selectOption('users');
+  await expect(page.locator('.stats')).toContainText(/sign_up: Number of people\s*6/);
+  await expect(page.locator('.stats')).toContainText(/page_view: Number of people\s*10/);
+  await page.getByRole('button', { name: 'Add a formula' }).click();
+  await page.getByRole('option', { name: 'A / B in percent' }).click();
+  await expect(page.locator('.big .num')).toHaveText('60%'); // and what it is of is hidden
+  await pick(page, /^Break down by: /, 'source');
+  await expect.poll(() => cells(page, 'Series')).toEqual([['direct', '60%'], ['google', '60%']]);
+  await page.getByRole('button', { name: 'Show A' }).click();
+  await page.getByRole('button', { name: '3: direct · sign_up: Number of people. See the people' }).click();
+  await expect.poll(() => names(page.getByRole('dialog', { name: '3 people' }))).toEqual(['v2', 'v4', 'v6']);
+  await close(page);
+
+  // Each series has conditions of its own: of two that are the same, one is of some.
+  await page.getByRole('button', { name: 'Remove Formula C' }).click();
+  await pick(page, /^Break down by: /, 'Nothing');
+  await page.getByRole('button', { name: 'Remove Series A' }).click();
+  await page.getByRole('button', { name: 'Copy series A' }).click();
+  await page.getByRole('combobox', { name: 'Measure of Series B' }).selectOption('count');
+  await page.getByRole('button', { name: /^Conditions of Series B: / }).click();
+  await page.getByRole('button', { name: 'Add a condition' }).click();
+  const where = page.getByRole('group', { name: 'Where' });
+  await where.getByLabel('Property').fill('page');
+  await where.getByLabel('Value').fill('/pricing');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await expect(page.locator('.stats')).toContainText(/page_view\s*4/);
+  await expect(page.locator('.stats')).toContainText(/page_view: Number of people\s*10/);
+  await page.getByRole('combobox', { name: 'Compare with' }).selectOption('year');
+  await expect(page.locator('.stats')).toContainText(/· 0 then/);
+
+  await page.getByRole('button', { name: 'Save…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Pricing');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Pricing', level: 1 })).toBeVisible();
+  await page.getByRole('link', { name: 'Saved insights' }).click();
+  await page.getByRole('link', { name: 'Pricing' }).click();
+  await expect(page.locator('.stats')).toContainText(/page_view\s*4/);
+  await expect(page.getByRole('combobox', { name: 'Compare with' })).toHaveValue('year');
+  await expect(page.getByRole('button', { name: /^Conditions of Series B: / })).toContainText('page is /pricing');
+  await expect(page.getByText('Unsaved changes')).toBeHidden();
+
+  // Another kind of the same question is saved as well, and opens as it was.
+  await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
+  await page.getByRole('button', { name: 'Save…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('How often');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page).toHaveURL(/report=/);
+  await page.getByRole('link', { name: 'Saved insights' }).click();
+  await page.getByRole('link', { name: 'How often' }).click();
+  await expect(page.getByRole('button', { name: 'Stickiness', exact: true })).toHaveAttribute('aria-pressed', 'true');
+  await expect(page.getByText('Unsaved changes')).toBeHidden();
 });

@@ -25,7 +25,7 @@ interface Props {
   formatBucketLong: (iso: string) => string;
   /** The first bucket that is still running: from there the line is dashed and bars are pale. */
   incompleteFrom?: string | undefined;
-  height?: number;
+  height?: number | undefined;
   legend?: boolean;
   /** The only series shown. Without `onOnly` the chart keeps this state itself. */
   only?: string | undefined;

@@ -18,7 +18,7 @@ const colors = { new: 0, returning: 1, resurrecting: 3, dormant: 2 };
 /** Those who are gone are drawn below the line; their number is no negative one. */
 const size = (v: number | null | undefined) => number(v === null || v === undefined ? v : Math.abs(v));
 
-function LifecycleView({ state, answer, title, open }: AnswerProps<ActivityState, LifecycleAnswer>) {
+function LifecycleView({ state, answer, title, open, tile }: AnswerProps<ActivityState, LifecycleAnswer>) {
   const bucket = periodOf(state);
   const series = useMemo(
     () => states.map((name): Series => ({ key: name, label: w.lifecycle[name], color: colors[name], total: null, values: answer.rows.map((row) => (name === 'dormant' ? -row[name] : row[name])) })),
@@ -35,8 +35,8 @@ function LifecycleView({ state, answer, title, open }: AnswerProps<ActivityState
           ))}
         </dl>
       )}
-      <TimeChart label={title} buckets={answer.rows.map((row) => row.start)} series={series} kind="bar" clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={label} incompleteFrom={answer.rows.find((row) => !row.complete)?.start} formatValue={size} onOpen={(row, name) => open({ row, state: name as keyof typeof colors })} />
-      <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
+      <TimeChart label={title} buckets={answer.rows.map((row) => row.start)} series={series} kind="bar" clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={label} incompleteFrom={answer.rows.find((row) => !row.complete)?.start} height={tile} formatValue={size} onOpen={(row, name) => open({ row, state: name as keyof typeof colors })} />
+      {!tile && <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
         <table className="table compact">
           <thead><tr><th>{w.time}</th>{states.map((name) => <th key={name} className="right">{w.lifecycle[name]}</th>)}</tr></thead>
           <tbody>
@@ -50,7 +50,7 @@ function LifecycleView({ state, answer, title, open }: AnswerProps<ActivityState
             ))}
           </tbody>
         </table>
-      </div>
+      </div>}
     </>
   );
 }
@@ -67,7 +67,7 @@ export const Lifecycle = behaviourOf<ActivityState, LifecycleAnswer>({
   },
 });
 
-function StickinessView({ state, answer, title, open }: AnswerProps<ActivityState, StickinessAnswer>) {
+function StickinessView({ state, answer, title, open, tile }: AnswerProps<ActivityState, StickinessAnswer>) {
   const values = state.least ? answer.at_least : answer.exactly;
   const label = state.least ? w.stickiness.least : w.stickiness.exactly;
   const series = useMemo((): Series[] => [{ key: 'people', label, color: 0, total: null, values }], [values, label]);
@@ -81,8 +81,8 @@ function StickinessView({ state, answer, title, open }: AnswerProps<ActivityStat
         <span className="num">{number(Math.round(average * 10) / 10)}</span>
         <span className="muted small">{[w.stickiness.average(w.periods[periodOf(state)], number(answer.periods)), w.stickiness.active(answer.people, number(answer.people))].join(' · ')}</span>
       </div>
-      <TimeChart label={title} buckets={values.map((_, i) => String(i + 1))} series={series} kind="bar" formatBucket={(n) => n} formatBucketLong={(n) => w.stickiness.in(Number(n), unit(Number(n)))} onOpen={(i) => open(at(i))} />
-      <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
+      <TimeChart label={title} buckets={values.map((_, i) => String(i + 1))} series={series} kind="bar" formatBucket={(n) => n} formatBucketLong={(n) => w.stickiness.in(Number(n), unit(Number(n)))} height={tile} onOpen={(i) => open(at(i))} />
+      {!tile && <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
         <table className="table compact">
           <thead><tr><th>{w.stickiness.periods}</th><th className="right">{w.stickiness.people}</th><th className="right">{w.stickiness.share}</th></tr></thead>
           <tbody>
@@ -95,7 +95,7 @@ function StickinessView({ state, answer, title, open }: AnswerProps<ActivityStat
             ))}
           </tbody>
         </table>
-      </div>
+      </div>}
     </>
   );
 }

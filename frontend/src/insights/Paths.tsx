@@ -13,7 +13,7 @@ import { valueText } from './text';
 const stepName = (answer: Pick<PathsAnswer, 'backwards'>) => (step: number) => (answer.backwards ? w.paths.back(step - 1) : w.paths.step(step));
 const coordinateOf = (step: number, node: string | undefined): Coordinate => (node === undefined ? { step, other: true } : { step, node });
 
-function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
+function Answer({ answer, title, open, tile }: AnswerProps<PathsState, PathsAnswer>) {
   const name = stepName(answer);
   return (
     <>
@@ -28,7 +28,7 @@ function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
         says={(n) => w.paths.at(n.value === undefined ? w.paths.other : valueText(n.value), name(n.step))}
         onOpen={(n) => open(coordinateOf(n.step, n.value === undefined ? undefined : String(n.value)))}
       />
-      <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
+      {!tile && <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
         <table className="table compact nodes">
           <thead><tr><th>{w.paths.stepHead}</th><th>{w.paths.node}</th><th className="right">{w.paths.count}</th><th className="right">{w.paths.share}</th><th className="right">{w.paths.dropOff}</th></tr></thead>
           <tbody>
@@ -43,7 +43,7 @@ function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
             ))}
           </tbody>
         </table>
-      </div>
+      </div>}
     </>
   );
 }

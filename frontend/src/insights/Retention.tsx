@@ -37,7 +37,7 @@ const nth = (state: RetentionState, n: number) => w.retention.n(w.period[periodO
 
 const curves = (parts: readonly Part[]) => parts.map((p, i): Series => ({ key: p.key, label: p.label, color: p.key === 'other' ? 'other' : i, total: null, values: p.average.map(shareOf) }));
 
-function Answer({ state, answer, title, open }: AnswerProps<RetentionState, RetentionAnswer>) {
+function Answer({ state, answer, title, open, tile }: AnswerProps<RetentionState, RetentionAnswer>) {
   const parts = useMemo(() => partsOf(answer), [answer]);
   const [chosen, setChosen] = useState('all');
   const part = parts.find((p) => p.key === chosen) ?? parts[0]!;
@@ -50,10 +50,10 @@ function Answer({ state, answer, title, open }: AnswerProps<RetentionState, Rete
         <span className="num">{ratio(first)}</span>
         <span className="muted small">{w.retention.cameBack(nth(state, 1))}</span>
       </div>
-      <TimeChart label={title} buckets={answer.average.map((_, n) => String(n))} series={series} kind="line" additive={false} height={240} formatBucket={ofPeriod} formatBucketLong={ofPeriod} formatValue={ratio} />
-      {parts.length > 1 && <div className="sentence">{w.retention.of}<Choice label={w.group} value={part.key} options={parts.map((p) => [p.key, p.label])} onChange={setChosen} /></div>}
-      <Triangle state={state} part={part} open={(at) => open({ ...part.at, ...at })} />
-      {part.rows.some((row) => row.complete < row.values.length) && <p className="small muted">{w.unfinishedHelp}</p>}
+      <TimeChart label={title} buckets={answer.average.map((_, n) => String(n))} series={series} kind="line" additive={false} height={tile ?? 240} formatBucket={ofPeriod} formatBucketLong={ofPeriod} formatValue={ratio} />
+      {!tile && parts.length > 1 && <div className="sentence">{w.retention.of}<Choice label={w.group} value={part.key} options={parts.map((p) => [p.key, p.label])} onChange={setChosen} /></div>}
+      {!tile && <Triangle state={state} part={part} open={(at) => open({ ...part.at, ...at })} />}
+      {!tile && part.rows.some((row) => row.complete < row.values.length) && <p className="small muted">{w.unfinishedHelp}</p>}
     </>
   );
 }

@@ -162,7 +162,7 @@ function Waiting({ projectId }: { projectId: string }) {
               <strong>{saw === 'something' ? m.install.receiving : m.install.arrived(event.name)}</strong>
               <p className="muted">{saw === 'something' ? m.install.last(event.name, ago(event.received_at)) : m.install.arrivedHelp}</p>
             </Notice>
-            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{m.install.seeChart}</Link>
+            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ series: [{ event: event.name }], range: '24h' }}>{m.install.seeChart}</Link>
           </>
         ) : (
           <>
