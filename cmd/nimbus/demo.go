@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,6 +77,9 @@ func seed(ctx context.Context, url string, log *slog.Logger, out io.Writer) erro
 	}
 	sent, err := s.send(ctx, p, time.Now())
 	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if err := s.annotate(ctx, p.Project.ID, time.Now()); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	answer, err := s.answer(ctx, p)
@@ -163,6 +167,37 @@ func (s *shop) hour(ctx context.Context, tracker *nimbus.Tracker, events []sampl
 		}
 		if err := tracker.Track(ctx, e.Name, e.Props, nimbus.WithTS(e.TS), nimbus.WithUserID(e.UserID),
 			nimbus.WithAnonymousID(e.AnonymousID), nimbus.WithIdempotencyKey(e.IdempotencyKey)); err != nil {
+			return err
+		}
+		if e.Profile == nil {
+			continue
+		}
+		props, err := json.Marshal(e.Profile)
+		if err != nil {
+			return err
+		}
+		if err := tracker.Change(ctx, nimbus.Operation{Op: nimbus.OpSet, UserID: e.UserID, TS: e.TS, IdempotencyKey: e.IdempotencyKey, Props: props}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotate says on the charts what happened in the story, once.
+func (s *shop) annotate(ctx context.Context, project api.ProjectPath, now time.Time) error {
+	list, err := s.client.ListAnnotationsWithResponse(ctx, project, nil)
+	if err != nil {
+		return err
+	}
+	if len(list.JSON200.Items) > 0 {
+		return nil
+	}
+	campaign, outage, mended := sample.Campaign(now)
+	for _, a := range []api.CreateAnnotationRequest{{TS: campaign, Text: "The sale begins: ads on phones"}, {TS: outage, Until: &mended, Text: "Payments fail"}} {
+		if a.TS.After(now) {
+			continue
+		}
+		if _, err := s.client.CreateAnnotationWithResponse(ctx, project, nil, a); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,7 @@
 /** Each kind of question by clicks, on events so few that their answers can be counted by hand. */
 import type { Locator, Page } from '@playwright/test';
 import { expect, logIn, pick, said, test, url } from './fixtures';
-import { account, emailOf, project, send } from './seed';
+import { account, call, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
 const hour = 3_600_000;
@@ -10,7 +10,7 @@ const noon = Date.parse(`${today}T12:00:00Z`) - 3 * 24 * hour;
 
 function history() {
   const events: object[] = [];
-  const add = (name: string, visitor: number, hours: number, props: object = {}) => events.push({ name, user_id: `v${visitor}`, ts: new Date(noon + hours * hour).toISOString(), idempotency_key: `${events.length}`, props: { source: visitor % 2 ? 'google' : 'direct', ...props } });
+  const add = (name: string, visitor: number, hours: number, props: object = {}) => events.push({ name, user_id: `v${visitor}`, ts: new Date(noon + hours * hour).toISOString(), idempotency_key: `${events.length}`, props: { source: visitor % 2 ? 'google' : 'direct', ...(visitor <= 6 && { company: visitor <= 4 ? 'acme' : 'beta' }), ...props } });
   for (let v = 1; v <= 10; v++) add('page_view', v, 0, { page: '/' });
   for (let v = 1; v <= 6; v++) add('sign_up', v, 1);
   for (let v = 1; v <= 3; v++) add('purchased', v, 2, { amount: 10 * v });
@@ -26,6 +26,9 @@ test.beforeAll(async () => {
   const mine = await project(url, await account(url, email), 'Known');
   home = `/projects/${mine.projectId}`;
   await send(url, mine, history());
+  // Of the ten, three pay, and one is of a free plan.
+  const profiles = ['v1', 'v2', 'v3', 'v4'].map((user_id, i) => ({ op: 'set', user_id, props: { tier: i < 3 ? 'paying' : 'free' } }));
+  await call(url, '/v1/people/operations', { project_id: mine.projectId, operations: profiles }, { 'X-API-Key': mine.secret });
 });
 
 async function open(page: Page, kind: string) {
@@ -326,4 +329,58 @@ test('trends: several series, each with its measure and conditions, a formula, t
   await page.getByRole('link', { name: 'How often' }).click();
   await expect(page.getByRole('button', { name: 'Stickiness', exact: true })).toHaveAttribute('aria-pressed', 'true');
   await expect(page.getByText('Unsaved changes')).toBeHidden();
+});
+
+test('by a property of people, and companies in place of people, in every kind', async ({ page }) => {
+  await open(page, 'Lifecycle');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('7d');
+  const began = async () => (await cells(page, 'Table'))[3]?.slice(1);
+  await expect.poll(began).toEqual(['10', '0', '0', '0']);
+  await pick(page, /^Break down by: /, 'tier');
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('paying');
+  await expect.poll(began).toEqual(['3', '0', '0', '0']);
+  await page.getByRole('button', { name: /^3: New, / }).click();
+  await expect.poll(() => names(page.getByRole('dialog', { name: '3 people' }))).toEqual(['v1', 'v2', 'v3']);
+  await close(page);
+  await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('paying');
+  await expect.poll(async () => (await cells(page, 'Table')).slice(0, 3).map((row) => row[1])).toEqual(['1', '1', '1']);
+  await page.getByRole('button', { name: 'Paths', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('free');
+  await expect(page.locator('.big .num')).toHaveText('1');
+  await page.getByRole('button', { name: 'Trends', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Measure of Series A' }).selectOption('users');
+  await expect.poll(async () => (await cells(page, 'Series')).map((row) => row.slice(0, 2))).toEqual([['Not set', '6'], ['paying', '3'], ['free', '1']]);
+
+  await pick(page, /^Break down by: /, 'Nothing');
+  await pick(page, /^What is counted: /, 'company');
+  await expect(page.locator('.big .num')).toHaveText('2');
+  await page.getByRole('button', { name: '2: all events: Number of people. See the people' }).click();
+  await expect(page.getByRole('dialog', { name: '2 of company' }).locator('tbody td:first-child')).toHaveText(['acme', 'beta']);
+  await close(page);
+  await page.getByRole('button', { name: 'Retention', exact: true }).click();
+  await expect(page.getByRole('button', { name: /^What is counted: / })).toContainText('each company'); // kept
+});
+
+test('what happened when stands on the axis, and is read by a click', async ({ page }) => {
+  await open(page, 'Trends');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('7d');
+  await page.getByRole('button', { name: 'Annotations' }).click();
+  await page.getByLabel('What happened').fill('Version 3.2 is out');
+  await page.getByLabel(/^When/).fill(`${new Date(noon).toISOString().slice(0, 10)}T09:30`);
+  await page.getByRole('button', { name: 'Annotate', exact: true }).click();
+  await said(page, '“Version 3.2 is out” stands on the charts.');
+  const mark = page.getByRole('button', { name: /^Version 3.2 is out, / });
+  await mark.click();
+  await expect(page.locator('.note-text')).toContainText('Version 3.2 is out');
+  await expect(page.getByRole('dialog')).toBeHidden(); // nobody behind the bucket was asked for
+  for (const kind of ['Lifecycle', 'Sessions']) {
+    await page.getByRole('button', { name: kind, exact: true }).click();
+    await expect(mark).toBeVisible();
+  }
+  await page.getByRole('button', { name: 'Annotations' }).click();
+  await page.getByRole('button', { name: 'Delete Version 3.2 is out' }).click();
+  await expect(page.getByText('Nothing is annotated yet.')).toBeVisible();
+  await close(page);
+  await expect(mark).toBeHidden();
 });

@@ -223,6 +223,7 @@ export const m = {
     quiet: 'No events in this range',
     quietText: 'Choose a longer range to see earlier events.',
   },
+  notes: { mark: (text: string, when: string) => `${text}, ${when}` },
   explore: {
     title: 'Insights',
     query: 'Question',

@@ -1,4 +1,4 @@
-import type { Coordinate, FunnelAnswer, FunnelGroup, GroupValue, Histogram } from '@nimbus-analytics/sdk';
+import type { Coordinate, FunnelAnswer, Histogram } from '@nimbus-analytics/sdk';
 import { useMemo } from 'react';
 import { TimeChart } from '../charts/TimeChart';
 import { bucketLabel, number, percent } from '../format';
@@ -10,8 +10,10 @@ import { byName, edgesOf, periodOf } from './body';
 import { FunnelBars } from './charts/FunnelBars';
 import { HistogramBars } from './charts/HistogramBars';
 import { NumberButton } from './charts/NumberButton';
+import { coordinateOf, groupOf } from './groups';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
+import { useNotes } from './notes';
 import type { FunnelState } from './state';
 import { edgeText, stepName, stepText, took, valueText } from './text';
 
@@ -75,15 +77,13 @@ function StepsTable({ state, answer, open }: { state: FunnelState; answer: Funne
   );
 }
 
-const coordinateOf = (group: FunnelGroup): Coordinate => (group.value === null ? { no_value: true } : { group: group.value });
-
 /** Each group of the breakdown, with the best and the worst conversion marked. */
 function GroupsTable({ state, answer, open }: { state: FunnelState; answer: FunnelAnswer; open: (at: Coordinate) => void }) {
   const groups = answer.groups ?? [];
   const rates = groups.map((g) => rate(g.counts));
   const [best, worst] = [Math.max(...rates), Math.min(...rates)];
   const rows = [
-    ...groups.map((g, i) => ({ key: String(i), label: valueText(g.value), at: coordinateOf(g), group: g, mark: best === worst ? '' : rates[i] === best ? 'best' : rates[i] === worst ? 'worst' : '' })),
+    ...groups.map((g, i) => ({ key: String(i), label: g.cohort ?? valueText(g.value), at: coordinateOf(g.value), group: g, mark: best === worst ? '' : rates[i] === best ? 'best' : rates[i] === worst ? 'worst' : '' })),
     ...(answer.other ? [{ key: 'other', label: w.other(answer.other.values, number(answer.other.values)), at: { other: true } as Coordinate, group: answer.other, mark: '' }] : []),
   ];
   return (
@@ -120,9 +120,11 @@ function OverTime({ state, answer, title, open, tile }: { state: FunnelState; an
   const points = answer.series!;
   const bucket = periodOf(state);
   const series = useMemo(() => [{ key: 'rate', label: w.funnel.conversion, color: 0, total: null, values: answer.series!.map((p) => (p.counts[0] ? rate(p.counts) : null)) }], [answer.series]);
+  const starts = useMemo(() => answer.series!.map((p) => p.start), [answer.series]);
+  const notes = useNotes(starts);
   const running = points.find((p) => p.incomplete > 0)?.start;
   return (
-    <TimeChart label={title} buckets={points.map((p) => p.start)} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={running} height={tile} formatValue={ratio} onOpen={(row) => open({ step: state.steps.length, row })} />
+    <TimeChart label={title} buckets={starts} notes={notes} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={running} height={tile} formatValue={ratio} onOpen={(row) => open({ step: state.steps.length, row })} />
   );
 }
 const ratio = (v: number | null | undefined) => (v === null || v === undefined ? '–' : percent(v));
@@ -175,9 +177,8 @@ export default behaviourOf<FunnelState, FunnelAnswer>({
     const i = (at.step ?? 1) - 1;
     const step = state.steps[i];
     if (!step) return '';
-    const of = at.group !== undefined ? valueText(at.group as GroupValue) : at.no_value ? w.absent : undefined;
     const from = state.steps[before(state)[i]!];
-    return [of, at.lost && from ? w.funnel.lostAfter(stepText(from), stepText(step)) : w.funnel.reachedStep(stepText(step))].filter(Boolean).join(': ');
+    return [groupOf(at), at.lost && from ? w.funnel.lostAfter(stepText(from), stepText(step)) : w.funnel.reachedStep(stepText(step))].filter(Boolean).join(': ');
   },
   again: (state) => state.count !== undefined,
 });

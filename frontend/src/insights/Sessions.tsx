@@ -9,6 +9,7 @@ import { byName, periodOf } from './body';
 import { NumberButton } from './charts/NumberButton';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
+import { useNotes } from './notes';
 import type { SessionsState } from './state';
 import { took, valueText } from './text';
 
@@ -19,7 +20,8 @@ const length = (s: Measured, of: 'median' | 'p90') => (s.length ? took(s.length[
 
 function Answer({ state, answer, title, open, tile }: AnswerProps<SessionsState, SessionsAnswer>) {
   const bucket = periodOf(state);
-  const points = answer.series ?? [];
+  const starts = useMemo(() => (answer.series ?? []).map((p) => p.start), [answer.series]);
+  const notes = useNotes(starts);
   const series = useMemo(
     () => (['sessions', 'people'] as const).map((name, i) => ({ key: name, label: w.sessions[name], color: i, total: null, values: (answer.series ?? []).map((p) => p[name]) })),
     [answer.series],
@@ -35,7 +37,7 @@ function Answer({ state, answer, title, open, tile }: AnswerProps<SessionsState,
   return (
     <>
       <dl className="stats">{stats.map(([name, value]) => <div key={name}><dt>{name}</dt><dd className="num">{value}</dd></div>)}</dl>
-      <TimeChart label={`${title}. ${w.sessions.overTime}`} buckets={points.map((p) => p.start)} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={answer.meta.incomplete_from} height={tile} onOpen={(row) => open({ row })} />
+      <TimeChart label={`${title}. ${w.sessions.overTime}`} buckets={starts} notes={notes} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={answer.meta.incomplete_from} height={tile} onOpen={(row) => open({ row })} />
       {!tile && state.by && <Groups state={state} answer={answer} open={open} />}
       {!tile && <div className="two">
         <Ends title={w.sessions.entries} ends={answer.entries} of={answer.sessions} />

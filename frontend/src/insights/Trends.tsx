@@ -14,6 +14,7 @@ import { BucketTable, Headline, LinesTable } from './charts/Lines';
 import type { AnswerProps, Cells, Set } from './kind';
 import { isAdditive, linesOf, measuresOf, wholeOf, written, type Line } from './lines';
 import { w } from './messages';
+import { useNotes } from './notes';
 import type { TrendsState } from './state';
 import { charts, needsProp, seriesOf, unzoomed, zoomed, type Chart } from './trends';
 
@@ -57,12 +58,14 @@ interface DrawingProps extends Pick<AnswerProps<TrendsState, Trended>, 'state' |
 
 function Drawing({ state, answer, lines, whole, kind, additive, title, set, open, tile }: DrawingProps) {
   const { bucket, starts } = answer;
+  const notes = useNotes(starts);
   const percents = lines.every((line) => line.percent);
   const [short, long] = useMemo(() => [bucketLabel(bucket, state.tz), bucketLabel(bucket, state.tz, true)], [bucket, state.tz]);
   return (
     <TimeChart
       label={title}
       buckets={starts}
+      notes={notes}
       series={lines}
       kind={kind}
       additive={additive}

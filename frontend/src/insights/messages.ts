@@ -26,6 +26,8 @@ export const w = {
   meta: (ms: string, events: string) => `Exact, in ${ms} ms, from ${events} events`,
   group: 'Group',
   other: (n: number, text: string) => `${text} other ${plural(n, 'value', 'values')}`,
+  rest: 'Others',
+  shown: 'Shown for',
   absent: 'Not set',
   time: 'Time',
   total: 'All',
@@ -35,6 +37,17 @@ export const w = {
   unfinishedHelp: 'The hatched cells are not over yet: their numbers can still grow.',
   period: { '1h': 'hour', '1d': 'day', '1w': 'week', '1mo': 'month' } satisfies Record<Period, string>,
   periods: { '1h': 'hours', '1d': 'days', '1w': 'weeks', '1mo': 'months' } satisfies Record<Period, string>,
+  notes: {
+    title: 'Annotations',
+    lead: 'What happened when stands on the axis of every chart over time, for everyone in the project.',
+    add: 'Annotate',
+    text: 'What happened',
+    placeholder: 'Version 3.2 is out',
+    when: 'When',
+    added: (text: string) => `“${text}” stands on the charts.`,
+    remove: (text: string) => `Delete ${text}`,
+    none: 'Nothing is annotated yet.',
+  },
   trends: {
     allEvents: 'all events',
     measures: {
@@ -267,6 +280,7 @@ export const w = {
   behind: {
     title: 'People behind it',
     loading: 'Looking who they are',
+    groups: (type: string, text: string) => `${text} of ${type}`,
     person: 'Person',
     when: 'When',
     visitor: (id: string) => `Visitor ${id}`,

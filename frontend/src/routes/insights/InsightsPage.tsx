@@ -1,7 +1,7 @@
 /** One page for every kind of question: the kind is a switch, and changing it keeps what both kinds understand. */
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { IconZoomOut } from '@tabler/icons-react';
-import { Suspense } from 'react';
+import { IconFlag, IconZoomOut } from '@tabler/icons-react';
+import { lazy, Suspense, useState } from 'react';
 import { useProject, useReport } from '../../hooks';
 import { asKind } from '../../insights/kinds';
 import { w } from '../../insights/messages';
@@ -10,11 +10,13 @@ import { unzoomed } from '../../insights/trends';
 import { views } from '../../insights/views';
 import { m } from '../../messages';
 import { RangePicker } from '../../query/RangePicker';
-import { Button, CopyButton, Segments, Skeleton } from '../../ui';
+import { Button, CopyButton, IconButton, Segments, Skeleton } from '../../ui';
 import { CodeButton } from './CodeButton';
 import { InsightTitle, SaveButtons, ViewerNote } from './Saving';
 import { Undo } from './Undo';
 import './insights.css';
+
+const Annotations = lazy(() => import('./Annotations'));
 
 const route = '/app/projects/$projectId/insights';
 
@@ -25,6 +27,7 @@ export function InsightsPage() {
   const go = (to: InsightState) => void navigate({ search: () => to });
   const set = (change: object) => void navigate({ search: (s) => ({ ...s, ...change }) as InsightState });
   const kept = useReport(project.id, state.report);
+  const [annotates, setAnnotates] = useState(false);
   const kind = kindOf(state);
   const View = views[kind];
   const unzoom = state.kind === undefined && state.unzoom ? state : undefined;
@@ -43,8 +46,9 @@ export function InsightsPage() {
       <ViewerNote />
       <div className="row kinds">
         <div className="scroll-x"><Segments label={w.kind} value={kind} onChange={(next) => next !== kind && go(asKind(state, next))} options={kinds.map((value) => ({ value, label: w.kinds[value] }))} /></div>
-        <div className="end hide-narrow"><Undo /></div>
+        <div className="row end hide-narrow" style={{ gap: 2 }}><IconButton label={w.notes.title} icon={IconFlag} onClick={() => setAnnotates(true)} /><Undo /></div>
       </div>
+      {annotates && <Suspense fallback={null}><Annotations projectId={project.id} zone={state.tz} onClose={() => setAnnotates(false)} /></Suspense>}
       <Suspense fallback={<Skeleton height={420} />}>
         <View projectId={project.id} state={state} set={set} go={go} />
       </Suspense>
