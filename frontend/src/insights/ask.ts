@@ -34,11 +34,10 @@ const asks = { trends: askTrends, funnel: askFunnel, retention: askRetention, li
 
 /** A range that is still running is compared up to now: the whole of the one before would always be more. */
 async function compared(ask: (span: Span) => Promise<TrendsAnswer>, now: Trended, asked: Span, before: Span, tz: string): Promise<Trended> {
-  const earlier = ask(before);
   const running = now.meta.incomplete_from === undefined ? undefined : parts(asked, before, serverTime(Date.now()), tz);
-  if (!running) return { ...now, before: await earlier, pair: { now, before: await earlier } };
-  const [a, b] = await Promise.all([ask(running.now), ask(running.before)]);
-  return { ...now, before: await earlier, pair: { now: a, before: b, until: running.now.to } };
+  // All at once: one that is left alone while another fails would fail for itself, and nobody would know of it.
+  const [earlier, a, b] = await Promise.all([ask(before), running && ask(running.now), running && ask(running.before)]);
+  return { ...now, before: earlier, pair: running && a && b ? { now: a, before: b, until: running.now.to } : { now, before: earlier } };
 }
 
 /** The answer to a question; of trends with that for another range beside it. */

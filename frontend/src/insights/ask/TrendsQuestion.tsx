@@ -2,6 +2,7 @@ import type { TrendsMeasure, TrendsSeries } from '@nimbus-analytics/sdk';
 import { IconCopy, IconEye, IconEyeOff, IconMathFunction, IconPlus, IconX } from '@tabler/icons-react';
 import { useState } from 'react';
 import { addDays, date, isoDay, startOfDay } from '../../format';
+import { numericProps, useProjectId } from '../../hooks';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { isInstant, longest, fits, within } from '../../query/range';
@@ -75,15 +76,18 @@ type Measure = TrendsMeasure | `rolling${7 | 30}` | 'rolling';
 
 function Series({ one, label, onChange }: { one: TrendsSeries; label: string; onChange: (one: TrendsSeries) => void }) {
   const { event: _, filter, measure = 'count', prop, first_time, cumulative, rolling_days, any_of } = one;
+  const projectId = useProjectId();
   const mode = first_time ? 'first_time' : cumulative ? 'cumulative' : 'every';
   const measured: Measure = rolling_days === undefined ? measure : rolling_days === 7 || rolling_days === 30 ? `rolling${rolling_days}` : 'rolling';
   const what = { ...(any_of ? { any_of } : one.event !== undefined && { event: one.event }), ...(filter && { filter }) };
   const how = { ...(measure !== 'count' && { measure }), ...(prop !== undefined && { prop }), ...(first_time && { first_time }), ...(cumulative && { cumulative }), ...(rolling_days !== undefined && { rolling_days }) };
-  const pickMeasure = (next: Measure) => {
+  const pickMeasure = async (next: Measure) => {
     const days = next === 'rolling' ? rolling_days : next.startsWith('rolling') ? Number(next.slice('rolling'.length)) : undefined;
     if (days !== undefined) return onChange({ ...what, measure: 'users', rolling_days: days });
     const of = next as TrendsMeasure;
-    onChange({ ...what, ...(of !== 'count' && { measure: of }), ...(needsProp(of) && prop !== undefined && { prop }), ...(first_time && { first_time }), ...(cumulative && ['count', 'users', 'sum'].includes(of) && { cumulative }) });
+    const known = needsProp(of) && prop === undefined ? await numericProps(projectId, one.event).catch(() => []) : [];
+    const number = prop ?? (known.length === 1 ? known[0] : undefined); // there is but one to measure
+    onChange({ ...what, ...(of !== 'count' && { measure: of }), ...(needsProp(of) && number !== undefined && { prop: number }), ...(first_time && { first_time }), ...(cumulative && ['count', 'users', 'sum'].includes(of) && { cumulative }) });
   };
   const options: [Measure, string][] = [
     ...measures.slice(0, 2).map((x): [Measure, string] => [x, w.trends.measures[x]]),
@@ -95,7 +99,7 @@ function Series({ one, label, onChange }: { one: TrendsSeries; label: string; on
     <>
       {any_of ? <span className="word still">{stepName({ any_of })}</span> : <EventPicker label={label} value={one.event} any={w.trends.allEvents} onPick={(event) => onChange({ ...(event !== undefined && { event }), ...(filter && { filter }), ...how })} />}
       {w.trends.countedAs}
-      <Choice label={w.trends.measureOf(label)} value={measured} options={options} onChange={pickMeasure} />
+      <Choice label={w.trends.measureOf(label)} value={measured} options={options} onChange={(next) => void pickMeasure(next)} />
       {needsProp(measure) && <PropPicker label={w.trends.propOf(label)} value={prop} placeholder={w.trends.chooseProp} onPick={(next) => onChange({ ...what, ...how, ...(next !== undefined && { prop: next }) })} />}
       {!any_of && <Where label={w.ask.whereOf(label)} filter={filter} onChange={(next) => onChange({ ...(one.event !== undefined && { event: one.event }), ...(next && { filter: next }), ...how })} />}
       {rolling_days === undefined && (
