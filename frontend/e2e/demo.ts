@@ -93,7 +93,7 @@ export const people = (events: readonly Did[]) => new Set(events.map((e) => e.pe
 export const sum = (events: readonly Did[], prop: string) => events.reduce((total, e) => total + Number(e.props[prop] ?? 0), 0);
 
 /** The events by what each is of. */
-export function grouped(events: readonly Did[], of: (e: Did) => unknown): Map<string, Did[]> {
+export function grouped(events: readonly Did[], of: (e: Did) => string | number | undefined): Map<string, Did[]> {
   const groups = new Map<string, Did[]>();
   for (const e of events) {
     const key = String(of(e) ?? 'Not set');

@@ -50,11 +50,11 @@ class Analyst {
 }
 
 const test = base.extend<{ ask: (question: string, play: (me: Analyst) => Promise<void>) => Promise<void> }>({
-  ask: async ({ page }, use) => {
+  ask: async ({ page }, provide) => {
     const response = await page.context().request.post(`${demo.url}/v1/auth/login`, { data: { email: demo.email, password: demo.password, session: 'cookie' } });
     expect(response.ok()).toBe(true);
     await page.addInitScript(() => localStorage.setItem('nimbus.session', '1'));
-    await use((question, play) =>
+    await provide((question, play) =>
       base.step(question, async () => {
         await page.goto(`${demo.url}/projects/${demo.projectId}`);
         await page.locator('.bars li').first().waitFor();
@@ -191,7 +191,7 @@ test('growth', async ({ ask }) => {
   await ask('Which landing page brings sign-ups?', async (me) => {
     await me.event('sign_up');
     await me.pick(/^Break down by: /, 'landing_page');
-    const landed = grouped(named(week(), 'sign_up'), (e) => demo.profiles.get(e.person)?.['landing_page']);
+    const landed = grouped(named(week(), 'sign_up'), (e) => demo.profiles.get(e.person)?.['landing_page'] as string | undefined);
     await expect.poll(async () => byGroup(await me.rows('Series'))).toEqual(counted(landed, (g) => text(g.length)));
   });
   await ask('Which are the top sources?', async (me) => {

@@ -29,9 +29,18 @@ const (
 var (
 	countries  = []string{"DE", "DE", "DE", "FR", "FR", "US", "US", "GB", "AT", "NL"}
 	landings   = []string{"/", "/", "/", "/products", "/products", "/pricing", "/blog/gift-ideas", "/blog/how-we-print"}
-	firstNames = []string{"Ada", "Ben", "Chloé", "David", "Emma", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Kenza", "Liam", "Mira", "Noah", "Olga", "Paul"}
-	lastNames  = []string{"Adler", "Bernard", "Costa", "Dubois", "Evans", "Fischer", "Garcia", "Haddad", "Ivanova", "Jansen", "Kaya", "Lefèvre", "Moretti", "Novak"}
-	companies  = []string{"Acme", "Borealis", "Cedar & Co", "Delta Labs", "Everline", "Foxglove", "Granite", "Harbour", "Iris Media", "Juniper"}
+	firstNames = []string{
+		"Ada", "Ben", "Chloé", "David", "Emma", "Farid", "Grace", "Hugo",
+		"Ines", "Jonas", "Kenza", "Liam", "Mira", "Noah", "Olga", "Paul",
+	}
+	lastNames = []string{
+		"Adler", "Bernard", "Costa", "Dubois", "Evans", "Fischer", "Garcia",
+		"Haddad", "Ivanova", "Jansen", "Kaya", "Lefèvre", "Moretti", "Novak",
+	}
+	companies = []string{
+		"Acme", "Borealis", "Cedar & Co", "Delta Labs", "Everline",
+		"Foxglove", "Granite", "Harbour", "Iris Media", "Juniper",
+	}
 	// Of those who come from there, so many sign up.
 	signUps = map[string]float64{"google": 0.14, "direct": 0.2, "newsletter": 0.16, "twitter": 0.06, "github": 0.24, "campaign": 0.05}
 )

@@ -1,8 +1,12 @@
 /** The marks of annotations on the axis: buttons that say what happened. */
-import { useState } from 'react';
+import { useState, type SyntheticEvent } from 'react';
 import { m } from '../messages';
 import type { xScale } from './geometry';
 import type { Placed } from './notes';
+
+/** The chart below reads the pointer and the keys: it does not see those of a mark. */
+const own = (e: SyntheticEvent) => e.stopPropagation();
+const ownEvents = { onPointerDown: own, onPointerUp: own, onKeyDown: own };
 
 export function Notes({ notes, x, format, buckets, top }: { notes: readonly Placed[]; x: ReturnType<typeof xScale>; format: (iso: string) => string; buckets: readonly string[]; top: number }) {
   const [open, setOpen] = useState<string>();
@@ -13,9 +17,8 @@ export function Notes({ notes, x, format, buckets, top }: { notes: readonly Plac
     const words = here.map((n) => n.text).join(' · ');
     const when = format(buckets[at]!);
     return (
-      // What lies below reads the pointer: it does not see that of a mark.
-      <span key={key} className="note-mark" style={{ left: x.at(at), top }} onPointerDown={(e) => e.stopPropagation()} onPointerUp={(e) => e.stopPropagation()} onKeyDown={(e) => e.stopPropagation()}>
-        <button type="button" aria-expanded={open === key} aria-label={m.notes.mark(words, when)} title={words} onClick={() => setOpen(open === key ? undefined : key)} onBlur={() => setOpen(undefined)} />
+      <span key={key} className="note-mark" style={{ left: x.at(at), top }}>
+        <button type="button" aria-expanded={open === key} aria-label={m.notes.mark(words, when)} title={words} {...ownEvents} onClick={() => setOpen(open === key ? undefined : key)} onBlur={() => setOpen(undefined)} />
         {open === key && <span role="status" className="note-text" data-left={at > buckets.length / 2 || undefined}><b>{when}</b><br />{words}</span>}
       </span>
     );

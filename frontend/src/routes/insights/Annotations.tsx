@@ -2,6 +2,7 @@
 import { createAnnotationMutation, deleteAnnotationMutation, listAnnotationsOptions } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconTrash } from '@tabler/icons-react';
+import { useState } from 'react';
 import { idempotencyKey, sentAgain } from '../../api';
 import { dateTime, offsetOf } from '../../format';
 import { refreshSaved, useCan } from '../../hooks';
@@ -11,13 +12,17 @@ import { Button, Dialog, Failure, IconButton, Skeleton, TextField, toast } from 
 export default function Annotations({ projectId, zone, onClose }: { projectId: string; zone: string; onClose: () => void }) {
   const list = useQuery(listAnnotationsOptions({ path: { project_id: projectId } }));
   const canEdit = useCan()('admin');
-  const create = useMutation({ ...createAnnotationMutation(), ...sentAgain, onSuccess: async (made) => {
-    await refreshSaved();
-    toast(w.notes.added(made.text));
-    onClose();
-  } });
+  const create = useMutation({
+    ...createAnnotationMutation(),
+    ...sentAgain,
+    onSuccess: async (made) => {
+      await refreshSaved();
+      toast(w.notes.added(made.text));
+      onClose();
+    },
+  });
   const remove = useMutation({ ...deleteAnnotationMutation(), onSuccess: refreshSaved });
-  const now = Date.now();
+  const [now] = useState(Date.now);
   const items = [...(list.data?.items ?? [])].reverse();
   return (
     <Dialog title={w.notes.title} onClose={onClose}>
