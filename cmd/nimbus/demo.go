@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,6 +79,9 @@ func seed(ctx context.Context, url string, log *slog.Logger, out io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	if err := s.annotate(ctx, p.Project.ID, time.Now()); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 	answer, err := s.answer(ctx, p)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -139,16 +143,21 @@ func (s *shop) project(ctx context.Context) (*api.ProjectWithSecret, error) {
 func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
 	story := sample.Story{Seed: 1, Visitors: 4}
 	var lost atomic.Pointer[error]
-	tracker, err := nimbus.New(nimbus.Config{URL: s.url, ProjectID: p.Project.ID.String(), KeyID: p.APIKeyID, Secret: p.APIKeySecret,
+	config := nimbus.Config{URL: s.url, ProjectID: p.Project.ID.String(), KeyID: p.APIKeyID, Secret: p.APIKeySecret,
 		FlushEvents: 1000, WhenFull: nimbus.Block, Logger: s.log,
-		OnDrop: func(_ nimbus.Event, why error) { lost.CompareAndSwap(nil, &why) }})
+		OnDrop: func(_ nimbus.Event, why error) { lost.CompareAndSwap(nil, &why) }}
+	tracker, err := nimbus.New(config)
 	if err != nil {
 		return nimbus.Stats{}, err
 	}
-	for at := now.Add(-demoDays * 24 * time.Hour); err == nil && !at.After(now); at = at.Add(time.Hour) {
-		err = s.hour(ctx, tracker, story.Hour(at), now)
+	profiles, err := nimbus.New(config) // of its own, so that what was sent is told in events
+	if err != nil {
+		return nimbus.Stats{}, errors.Join(err, tracker.Close(ctx))
 	}
-	err = errors.Join(err, tracker.Close(ctx))
+	for at := now.Add(-demoDays * 24 * time.Hour); err == nil && !at.After(now); at = at.Add(time.Hour) {
+		err = s.hour(ctx, tracker, profiles, story.Hour(at), now)
+	}
+	err = errors.Join(err, tracker.Close(ctx), profiles.Close(ctx))
 	if why := lost.Load(); err == nil && why != nil {
 		err = fmt.Errorf("send events: %w", *why)
 	}
@@ -156,13 +165,45 @@ func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time
 }
 
 // hour tracks what has happened by now.
-func (s *shop) hour(ctx context.Context, tracker *nimbus.Tracker, events []sample.Event, now time.Time) error {
+func (s *shop) hour(ctx context.Context, tracker, profiles *nimbus.Tracker, events []sample.Event, now time.Time) error {
 	for _, e := range events {
 		if e.TS.After(now) {
 			continue
 		}
 		if err := tracker.Track(ctx, e.Name, e.Props, nimbus.WithTS(e.TS), nimbus.WithUserID(e.UserID),
 			nimbus.WithAnonymousID(e.AnonymousID), nimbus.WithIdempotencyKey(e.IdempotencyKey)); err != nil {
+			return err
+		}
+		if e.Profile == nil {
+			continue
+		}
+		props, err := json.Marshal(e.Profile)
+		if err != nil {
+			return err
+		}
+		if err := profiles.Change(ctx, nimbus.Operation{Op: nimbus.OpSet, UserID: e.UserID, TS: e.TS,
+			IdempotencyKey: e.IdempotencyKey, Props: props}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotate says on the charts what happened in the story, once.
+func (s *shop) annotate(ctx context.Context, project api.ProjectPath, now time.Time) error {
+	list, err := s.client.ListAnnotationsWithResponse(ctx, project, nil)
+	if err != nil {
+		return err
+	}
+	if len(list.JSON200.Items) > 0 {
+		return nil
+	}
+	campaign, outage, mended := sample.Campaign(now)
+	for _, a := range []api.CreateAnnotationRequest{{TS: campaign, Text: "The sale begins: ads on phones"}, {TS: outage, Until: &mended, Text: "Payments fail"}} {
+		if a.TS.After(now) {
+			continue
+		}
+		if _, err := s.client.CreateAnnotationWithResponse(ctx, project, nil, a); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asCurl, asGo, asTypeScript, insightCall, trendsCall } from '../src/insights/code';
+import { asCurl, asGo, asTypeScript, insightCall } from '../src/insights/code';
 import { browser, browserEvent, go, installGo, node, python } from '../src/routes/install/snippets';
 import { expect, test, url } from './fixtures';
 import { account, call, emailOf } from './seed';
@@ -49,15 +49,16 @@ test('snippets and code', async ({ page }) => {
   await page.getByRole('button').click();
 
   // `tricky` has what each language would read as its own.
-  // Two days, because midnight may pass between the events and the question.
-  const question = { project_id: keys.projectId, bucket: '1d' as const, limit: 2, names: ['signed_up', `'"\`$\\tricky\${1}`] };
-  const total = (q = question) => run('sh', ['-c', asCurl(trendsCall(q), url)], root, secret);
-  await expect.poll(() => total({ ...question, names: ['$pageview'] })).toContain('"total":5');
-  await expect.poll(() => total()).toContain('"total":6');
-  expect(runNode(asTypeScript(trendsCall(question), url))).toBe('6 2\n');
-  expect(withGo('run', 'ask', asGo(trendsCall(question), url), secret)).toBe('6 2\n');
   const day = 86_400_000;
-  const sticky = insightCall(keys.projectId, { kind: 'stickiness', from: new Date(Date.now() - day).toISOString(), to: new Date(Date.now() + day).toISOString(), event: '$pageview' });
+  const range = { from: new Date(Date.now() - day).toISOString(), to: new Date(Date.now() + day).toISOString() };
+  const trends = (...events: string[]) => insightCall(keys.projectId, { kind: 'trends', ...range, bucket: '1d', series: events.map((event) => ({ event })), formulas: [{ expression: events.map((_, i) => 'AB'[i]).join(' + ') }] });
+  const question = trends('signed_up', `'"\`$\\tricky\${1}`);
+  const total = (call = question) => run('sh', ['-c', asCurl(call, url)], root, secret);
+  await expect.poll(() => total(trends('$pageview'))).toContain('"formulas":[{"total":5');
+  await expect.poll(() => total()).toContain('"formulas":[{"total":6');
+  expect(runNode(asTypeScript(question, url))).toContain('"formulas":[{"total":6');
+  expect(withGo('run', 'ask', asGo(question, url), secret)).toContain('"formulas":[{"total":6');
+  const sticky = insightCall(keys.projectId, { kind: 'stickiness', ...range, event: '$pageview' });
   expect(run('sh', ['-c', asCurl(sticky, url)], root, secret)).toContain('"people":');
   expect(runNode(asTypeScript(sticky, url))).toContain('"people":');
   expect(withGo('run', 'sticky', asGo(sticky, url), secret)).toContain('"people":');

@@ -15,6 +15,13 @@ export async function logIn(page: Page, email = shop.email, at = url) {
 /** Waits until the page has said something that it takes back by itself after a while, and may have taken back by now. */
 export const said = (page: Page, text: string) => base.expect.poll(() => page.evaluate(() => (window as { said?: string[] }).said)).toContainEqual(base.expect.stringContaining(text));
 
+/** Chooses in the picker of this name, by typing. */
+export async function pick(page: Page, label: string | RegExp, text: string) {
+  await page.getByRole('button', { name: label }).click();
+  await page.locator('.popover').getByRole('combobox').fill(text);
+  await page.keyboard.press('Enter');
+}
+
 /** Keeps what `said` asks for. */
 function listen() {
   const heard: string[] = ((window as { said?: string[] }).said = []);

@@ -1,7 +1,7 @@
 /** Each kind of question by clicks, on events so few that their answers can be counted by hand. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, logIn, said, test, url } from './fixtures';
-import { account, emailOf, project, send } from './seed';
+import { expect, logIn, pick, said, test, url } from './fixtures';
+import { account, call, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
 const hour = 3_600_000;
@@ -10,7 +10,7 @@ const noon = Date.parse(`${today}T12:00:00Z`) - 3 * 24 * hour;
 
 function history() {
   const events: object[] = [];
-  const add = (name: string, visitor: number, hours: number, props: object = {}) => events.push({ name, user_id: `v${visitor}`, ts: new Date(noon + hours * hour).toISOString(), idempotency_key: `${events.length}`, props: { source: visitor % 2 ? 'google' : 'direct', ...props } });
+  const add = (name: string, visitor: number, hours: number, props: object = {}) => events.push({ name, user_id: `v${visitor}`, ts: new Date(noon + hours * hour).toISOString(), idempotency_key: `${events.length}`, props: { source: visitor % 2 ? 'google' : 'direct', ...(visitor <= 6 && { company: visitor <= 4 ? 'acme' : 'beta' }), ...props } });
   for (let v = 1; v <= 10; v++) add('page_view', v, 0, { page: '/' });
   for (let v = 1; v <= 6; v++) add('sign_up', v, 1);
   for (let v = 1; v <= 3; v++) add('purchased', v, 2, { amount: 10 * v });
@@ -26,6 +26,9 @@ test.beforeAll(async () => {
   const mine = await project(url, await account(url, email), 'Known');
   home = `/projects/${mine.projectId}`;
   await send(url, mine, history());
+  // Of the ten, three pay, and one is of a free plan.
+  const profiles = ['v1', 'v2', 'v3', 'v4'].map((user_id, i) => ({ op: 'set', user_id, props: { tier: i < 3 ? 'paying' : 'free' } }));
+  await call(url, '/v1/people/operations', { project_id: mine.projectId, operations: profiles }, { 'X-API-Key': mine.secret });
 });
 
 async function open(page: Page, kind: string) {
@@ -33,13 +36,6 @@ async function open(page: Page, kind: string) {
   await page.goto(home);
   await page.getByRole('link', { name: 'Insights', exact: true }).click();
   await page.getByRole('button', { name: kind, exact: true }).click();
-}
-
-/** Chooses in the picker of this name, by typing. */
-async function pick(page: Page, label: string | RegExp, text: string) {
-  await page.getByRole('button', { name: label }).click();
-  await page.locator('.popover').getByRole('combobox').fill(text);
-  await page.keyboard.press('Enter');
 }
 
 /** The rows of a table, as texts. */
@@ -252,10 +248,8 @@ test('a question of another kind keeps what both understand, and two events are 
   await logIn(page, email);
   await page.goto(`${home}/explore?range=7d`); // the address of before leads here
   await expect(page).toHaveURL(/\/insights\?.*range=7d/);
-  await page.getByLabel('Events', { exact: true }).fill('page_view');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Events', { exact: true }).fill('sign_up');
-  await page.keyboard.press('Enter');
+  await pick(page, /^Series A: /, 'page_view');
+  await pick(page, /^Add a series: /, 'sign_up');
   await expect(page.locator('.legend button')).toHaveText(['page_view', 'sign_up']);
   await page.getByRole('button', { name: 'Funnel', exact: true }).click();
   await expect(page.locator('.big .num')).toHaveText('60%');
@@ -273,7 +267,120 @@ test('ranges of the calendar', async ({ page }) => {
   await expect(page.locator('.big .num')).toHaveText('0');
   await page.getByRole('combobox', { name: 'Range' }).selectOption('yesterday');
   await expect(page.locator('.big .num')).toHaveText('1');
-  await expect(page.locator('.big')).toContainText('3 in the period before'); // the day before it
+  await expect(page.locator('.big')).toContainText('3 before'); // the day before it
   await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
   await expect(page.locator('.big')).toContainText('of 24 · 1 active person'); // one day, by its hours
+});
+
+test('trends: several series, each with its measure and conditions, a formula, the people behind a number, and all of it saved', async ({ page }) => {
+  await open(page, 'Trends');
+  await pick(page, /^Series A: /, 'sign_up');
+  await page.getByRole('combobox', { name: 'Measure of Series A' }).selectOption('users');
+  await pick(page, /^Add a series: /, 'page_view');
+  await page.getByRole('combobox', { name: 'Measure of Series B' }).selectOption('users');
+  await expect(page.locator('.stats')).toContainText(/sign_up: Number of people\s*6/);
+  await expect(page.locator('.stats')).toContainText(/page_view: Number of people\s*10/);
+  await page.getByRole('button', { name: 'Add a formula' }).click();
+  await page.getByRole('option', { name: 'A / B in percent' }).click();
+  await expect(page.locator('.big .num')).toHaveText('60%'); // and what it is of is hidden
+  await pick(page, /^Break down by: /, 'source');
+  await expect.poll(() => cells(page, 'Series')).toEqual([['direct', '60%'], ['google', '60%']]);
+  await page.getByRole('button', { name: 'Show A' }).click();
+  await page.getByRole('button', { name: '3: direct · sign_up: Number of people. See the people' }).click();
+  await expect.poll(() => names(page.getByRole('dialog', { name: '3 people' }))).toEqual(['v2', 'v4', 'v6']);
+  await close(page);
+
+  // Each series has conditions of its own: of two that are the same, one is of some.
+  await page.getByRole('button', { name: 'Remove Formula C' }).click();
+  await pick(page, /^Break down by: /, 'Nothing');
+  await page.getByRole('button', { name: 'Remove Series A' }).click();
+  await page.getByRole('button', { name: 'Copy series A' }).click();
+  await page.getByRole('combobox', { name: 'Measure of Series B' }).selectOption('count');
+  await page.getByRole('button', { name: /^Conditions of Series B: / }).click();
+  await page.getByRole('button', { name: 'Add a condition' }).click();
+  const where = page.getByRole('group', { name: 'Where' });
+  await where.getByLabel('Property').fill('page');
+  await where.getByLabel('Value').fill('/pricing');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await expect(page.locator('.stats')).toContainText(/page_view\s*4/);
+  await expect(page.locator('.stats')).toContainText(/page_view: Number of people\s*10/);
+  await page.getByRole('combobox', { name: 'Compare with' }).selectOption('year');
+  await expect(page.locator('.stats')).toContainText(/· 0 then/);
+
+  await page.getByRole('button', { name: 'Save…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Pricing');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Pricing', level: 1 })).toBeVisible();
+  await page.getByRole('link', { name: 'Saved insights' }).click();
+  await page.getByRole('link', { name: 'Pricing' }).click();
+  await expect(page.locator('.stats')).toContainText(/page_view\s*4/);
+  await expect(page.getByRole('combobox', { name: 'Compare with' })).toHaveValue('year');
+  await expect(page.getByRole('button', { name: /^Conditions of Series B: / })).toContainText('page is /pricing');
+  await expect(page.getByText('Unsaved changes')).toBeHidden();
+
+  // Another kind of the same question is saved as well, and opens as it was.
+  await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
+  await page.getByRole('button', { name: 'Save…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('How often');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page).toHaveURL(/report=/);
+  await page.getByRole('link', { name: 'Saved insights' }).click();
+  await page.getByRole('link', { name: 'How often' }).click();
+  await expect(page.getByRole('button', { name: 'Stickiness', exact: true })).toHaveAttribute('aria-pressed', 'true');
+  await expect(page.getByText('Unsaved changes')).toBeHidden();
+});
+
+test('by a property of people, and companies in place of people, in every kind', async ({ page }) => {
+  await open(page, 'Lifecycle');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('7d');
+  const began = async () => (await cells(page, 'Table'))[3]?.slice(1);
+  await expect.poll(began).toEqual(['10', '0', '0', '0']);
+  await pick(page, /^Break down by: /, 'tier');
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('paying');
+  await expect.poll(began).toEqual(['3', '0', '0', '0']);
+  await page.getByRole('button', { name: /^3: New, / }).click();
+  await expect.poll(() => names(page.getByRole('dialog', { name: '3 people' }))).toEqual(['v1', 'v2', 'v3']);
+  await close(page);
+  await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('paying');
+  await expect.poll(async () => (await cells(page, 'Table')).slice(0, 3).map((row) => row[1])).toEqual(['1', '1', '1']);
+  await page.getByRole('button', { name: 'Paths', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Group', exact: true }).selectOption('free');
+  await expect(page.locator('.big .num')).toHaveText('1');
+  await page.getByRole('button', { name: 'Trends', exact: true }).click();
+  await page.getByRole('combobox', { name: 'Measure of Series A' }).selectOption('users');
+  await expect.poll(async () => (await cells(page, 'Series')).map((row) => row.slice(0, 2))).toEqual([['Not set', '6'], ['paying', '3'], ['free', '1']]);
+
+  await pick(page, /^Break down by: /, 'Nothing');
+  await pick(page, /^What is counted: /, 'company');
+  await expect(page.locator('.big .num')).toHaveText('2');
+  await page.getByRole('button', { name: '2: all events: Number of people. See the people' }).click();
+  await expect(page.getByRole('dialog', { name: '2 of company' }).locator('tbody td:first-child')).toHaveText(['acme', 'beta']);
+  await close(page);
+  await page.getByRole('button', { name: 'Retention', exact: true }).click();
+  await expect(page.getByRole('button', { name: /^What is counted: / })).toContainText('each company'); // kept
+});
+
+test('what happened when stands on the axis, and is read by a click', async ({ page }) => {
+  await open(page, 'Trends');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('7d');
+  await page.getByRole('button', { name: 'Annotations' }).click();
+  await page.getByLabel('What happened').fill('Version 3.2 is out');
+  await page.getByLabel(/^When/).fill(`${new Date(noon).toISOString().slice(0, 10)}T09:30`);
+  await page.getByRole('button', { name: 'Annotate', exact: true }).click();
+  await said(page, '“Version 3.2 is out” stands on the charts.');
+  const mark = page.getByRole('button', { name: /^Version 3.2 is out, / });
+  await mark.click();
+  await expect(page.locator('.note-text')).toContainText('Version 3.2 is out');
+  await expect(page.getByRole('dialog')).toBeHidden(); // nobody behind the bucket was asked for
+  for (const kind of ['Lifecycle', 'Sessions']) {
+    await page.getByRole('button', { name: kind, exact: true }).click();
+    await expect(mark).toBeVisible();
+  }
+  await page.getByRole('button', { name: 'Annotations' }).click();
+  await page.getByRole('button', { name: 'Delete Version 3.2 is out' }).click();
+  await expect(page.getByText('Nothing is annotated yet.')).toBeVisible();
+  await close(page);
+  await expect(mark).toBeHidden();
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Gate } from '../../sdk/typescript/test/support/gate';
-import { expect, home, logIn, said, test, url } from './fixtures';
+import { expect, home, logIn, pick, said, test, url } from './fixtures';
 import { account, call, emailOf, password, project, send } from './seed';
 import { start } from './server';
 
@@ -47,7 +47,10 @@ test('names, properties and values are suggested, however rare they have become'
   await logIn(page, email);
   await page.goto(`/projects/${mine.projectId}/explore`);
   const options = (of: string) => page.getByLabel(of, { exact: true }).evaluate((input: HTMLInputElement) => [...input.list!.options].map((o) => o.value));
-  await expect.poll(() => options('Events')).toEqual(['heartbeat', 'signed_up']);
+  await page.getByRole('button', { name: /^Series A: / }).click();
+  await expect(page.locator('.options .truncate')).toHaveText(['all events', 'heartbeat', 'signed_up']);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^Conditions of the question: / }).click();
   await page.getByRole('button', { name: 'Add a condition' }).click();
   await expect.poll(() => options('Property')).toEqual(['code', 'ping', 'plan', 'seats']);
   const where = page.getByRole('group', { name: 'Where' });
@@ -61,19 +64,19 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
   await logIn(page);
   await page.goto(`${home}/explore?range=90d`); // further than the events reach: no day of theirs leaves the range meanwhile
   await expect(page.locator(curve).first()).toBeVisible();
-  await page.getByLabel('Events', { exact: true }).fill('purchased');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Measure').selectOption('sum');
-  await page.getByLabel('Property', { exact: true }).fill('amount');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Break down by').selectOption('prop:country');
+  await pick(page, /^Series A: /, 'purchased');
+  await page.getByLabel('Measure of Series A').selectOption('sum');
+  await pick(page, /^Property of Series A: /, 'amount');
+  await pick(page, /^Break down by: /, 'country');
+  await page.getByRole('button', { name: /^Conditions of the question: / }).click();
   await page.getByRole('button', { name: 'Add a condition' }).click();
   const where = page.getByRole('group', { name: 'Where' });
   await where.getByLabel('Property').fill('plan');
   await where.getByLabel('Comparison').selectOption('in');
   await where.getByLabel('Value').fill('pro, team');
   await page.keyboard.press('Enter');
-  await page.getByLabel('Compare with the period before').check();
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Compare with').selectOption('before');
   await page.getByRole('button', { name: 'Bars' }).click();
   await expect(page).toHaveURL(/filter=.*plan.*chart=bar|chart=bar.*filter=.*plan/);
   await expect(page.getByRole('button', { name: 'Bars' })).toHaveAttribute('aria-pressed', 'true'); // the page is where its address is

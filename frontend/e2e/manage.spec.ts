@@ -210,7 +210,7 @@ test('settings that another page has changed meanwhile stay as it left them', as
 test('a server that asks to wait is asked again when it said, and the page counts down', async ({ page }) => {
   await logIn(page);
   let refused = 0;
-  await page.route(/\/v1\/metrics/, (route) => (refused++ < 1 ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { code: 'rate_limited', title: 'Too many requests', status: 429, detail: 'Wait.', type: '', request_id: '01LIMIT' } }) : route.continue()));
+  await page.route(/\/v1\/insights\/trends/, (route) => (refused++ < 1 ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { code: 'rate_limited', title: 'Too many requests', status: 429, detail: 'Wait.', type: '', request_id: '01LIMIT' } }) : route.continue()));
   await page.goto(`${home}/explore`);
   await said(page, 'Nimbus asks to slow down.');
   await expect(page.locator('.plot svg .line path').first()).toBeVisible();

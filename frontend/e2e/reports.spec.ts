@@ -1,4 +1,4 @@
-import { expect, logIn, test, url } from './fixtures';
+import { expect, logIn, pick, test, url } from './fixtures';
 import { account, call, emailOf, join, project, send } from './seed';
 
 test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
@@ -13,10 +13,9 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
 
   await page.goto(`${home}/reports`);
   await page.getByRole('link', { name: 'Ask a question' }).click();
-  await page.getByLabel('Measure').selectOption('sum');
-  await page.getByLabel('Property', { exact: true }).fill('amount');
-  await page.keyboard.press('Enter');
-  await page.getByLabel('Break down by').selectOption('prop:country');
+  await page.getByLabel('Measure of Series A').selectOption('sum');
+  await pick(page, /^Property of Series A: /, 'amount');
+  await pick(page, /^Break down by: /, 'country');
   await page.getByRole('button', { name: 'Save…' }).click();
   await page.getByLabel('Name', { exact: true }).fill('Revenue');
   await page.getByLabel('Description').fill('By country, without refunds');
@@ -35,7 +34,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.getByRole('button', { name: 'Bars' }).click();
   await page.getByRole('button', { name: 'Save changes' }).click();
   await expect(changed).toBeHidden();
-  await page.getByLabel('Break down by').selectOption('');
+  await pick(page, /^Break down by: /, 'Nothing');
   await page.getByRole('button', { name: 'Number', exact: true }).click();
   await page.getByRole('button', { name: 'Save as new…' }).click();
   await page.getByLabel('Name', { exact: true }).fill('Total');
@@ -81,7 +80,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await shared.close();
 
   // One tile that fails leaves the others alone. (With a 503 the page would try again by itself, before anyone can.)
-  await page.route('**/v1/metrics/query', (route) => (route.request().postData()!.includes('breakdown') ? route.fulfill({ status: 500, json: { code: 'internal', title: 'Not now', status: 500, detail: 'A fault.', type: '', request_id: 'r1' } }) : route.continue()));
+  await page.route('**/v1/insights/trends', (route) => (route.request().postData()!.includes('breakdown') ? route.fulfill({ status: 500, json: { code: 'internal', title: 'Not now', status: 500, detail: 'A fault.', type: '', request_id: 'r1' } }) : route.continue()));
   await page.reload();
   await expect(page.locator('.board > section').nth(1).getByRole('alert')).toContainText('Not now');
   await expect(page.locator('.board > section').first().locator('.big .num')).toHaveText('25');
@@ -169,7 +168,7 @@ test('text and sizes of tiles stay as they were arranged, and an insight of anot
   const mine = await project(url, who, 'Tiles');
   const at = `/v1/projects/${mine.projectId}`;
   await call(url, `${at}/insights`, { name: 'Visits', question: { kind: 'metrics', tz: 'UTC' }, view: { chart: 'number' } }, who);
-  await call(url, `${at}/insights`, { name: 'To buy', question: { kind: 'funnel', from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', steps: [{ event: 'visit' }, { event: 'buy' }] } }, who);
+  await call(url, `${at}/insights`, { name: 'To buy', question: { kind: 'uniques', from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z' } }, who);
   const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Sizes' }, who);
   await logIn(page, email);
   await page.goto(`/projects/${mine.projectId}/boards/${board.id}?edit=true`);
@@ -185,11 +184,69 @@ test('text and sizes of tiles stay as they were arranged, and an insight of anot
   await expect(page.locator('.words strong')).toHaveText('Every');
   await expect(page.locator('.words')).toContainText('<script>alert(1)</script>');
   await expect(page.getByRole('link', { name: 'more' })).toHaveAttribute('rel', /noopener/);
-  await expect(page.getByText('Funnel: boards cannot draw')).toBeVisible();
+  await expect(page.getByText('People: boards cannot draw')).toBeVisible();
   const kept = (await (await fetch(`${url}${at}/boards/${board.id}`, { headers: who })).json()) as { tiles: { kind: string; x: number; y: number; w: number; h: number }[] };
   expect(kept.tiles.map((t) => `${t.kind} ${t.x},${t.y} ${t.w}x${t.h}`)).toEqual(['text 0,0 12x2', 'insight 0,2 4x6', 'insight 6,2 6x4']);
 
   await page.goto(`/projects/${mine.projectId}/reports`);
-  await expect(page.getByRole('row', { name: /To buy/ })).toContainText('Funnel');
+  await expect(page.getByRole('row', { name: /To buy/ })).toContainText('People');
   await expect(page.getByRole('link', { name: 'To buy' })).toHaveCount(0);
+});
+
+test('a board draws every kind of question, and lays its range and its conditions over them', async ({ page }) => {
+  const email = emailOf('kinds');
+  const who = await account(url, email);
+  const mine = await project(url, who, 'Kinds');
+  const at = `/v1/projects/${mine.projectId}`;
+  const day = 86_400_000;
+  const did = (name: string, user_id: string, days: number, props: object) => ({ name, user_id, ts: new Date(Date.now() - days * day).toISOString(), idempotency_key: `${name} ${user_id} ${days}`, props });
+  const people = ['v1', 'v2', 'v3', 'v4'];
+  await send(url, mine, [...people.map((id, i) => did('visit', id, 20, { country: i < 2 ? 'DE' : 'FR' })), ...people.slice(0, 3).map((id, i) => did('buy', id, 19, { amount: 10 * (i + 1), country: i < 2 ? 'DE' : 'FR' })), did('visit', 'v1', 1, { country: 'DE' }), did('refund', 'v1', 1, {})]);
+  const range = { from: new Date(Date.now() - 29 * day).toISOString(), to: new Date(Date.now() + day).toISOString(), tz: 'UTC' };
+  const questions = {
+    Revenue: { kind: 'trends', series: [{ event: 'buy', measure: 'sum', prop: 'amount' }], bucket: '1d' },
+    Refunds: { kind: 'trends', series: [{ event: 'refund' }], bucket: '1d' },
+    Buying: { kind: 'funnel', steps: [{ event: 'visit' }, { event: 'buy' }] },
+    Returning: { kind: 'retention', start: {}, return: {} },
+    Growth: { kind: 'lifecycle' }, Habit: { kind: 'stickiness' }, Ways: { kind: 'paths' }, Visits: { kind: 'sessions' },
+  };
+  const tiles = [];
+  for (const [i, [name, question]] of Object.entries(questions).entries()) {
+    const { id } = await call<{ id: string }>(url, `${at}/insights`, { name, question: { ...question, ...range }, view: { range: '30d', chart: 'bar' } }, who);
+    tiles.push({ kind: 'insight', insight_id: id, x: 6 * (i % 2), y: 4 * Math.floor(i / 2), w: 6, h: 4 });
+  }
+  const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'All', tiles }, who);
+  await logIn(page, email);
+  await page.setViewportSize({ width: 1280, height: 2600 }); // all of them in sight
+  await page.goto(`/projects/${mine.projectId}/boards/${board.id}`);
+  const tile = (name: string) => page.locator('.board > section', { has: page.getByRole('heading', { name }) });
+  const number = (name: string) => tile(name).locator('.num').first();
+  for (const name of Object.keys(questions)) await expect(tile(name).locator('.plot svg').first(), name).toBeVisible();
+  await expect(number('Revenue')).toHaveText('60');
+  await expect(number('Buying')).toHaveText('75%');
+  await expect(number('Visits')).toHaveText('8');
+
+  // Conditions lie over each tile whose events can fit them; the others say that they are not filtered.
+  await page.getByRole('button', { name: /^Conditions of the board: / }).click();
+  await page.getByRole('button', { name: 'Add a condition' }).click();
+  const where = page.getByRole('group', { name: 'Where' });
+  await where.getByLabel('Property').fill('country');
+  await where.getByLabel('Value').fill('DE');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  await expect(number('Revenue')).toHaveText('30');
+  await expect(number('Buying')).toHaveText('100%');
+  await expect(tile('Refunds')).toContainText('Not filtered: its events do not all have country');
+  await expect(number('Refunds')).toHaveText('1');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('7d');
+  await expect(tile('Revenue')).toContainText('Nothing in this range.');
+  await expect(number('Visits')).toHaveText('1');
+  await page.reload(); // the address has both
+  await expect(tile('Visits')).toContainText('country is DE · Last 7 days');
+
+  // A number leads to the people behind it, in the range and with the conditions of the board.
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('');
+  await tile('Buying').getByRole('button', { name: '2 people: reached buy. See the people' }).click();
+  await expect(page.getByRole('dialog', { name: '2 people' }).locator('tbody a')).toHaveText(['v1', 'v2']);
+  await expect(page.getByRole('heading', { name: 'Buying', level: 1 })).toBeAttached();
 });

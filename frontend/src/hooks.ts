@@ -88,6 +88,12 @@ export function usePropNames(event?: string, enabled = true): { names: string[];
   return { names: props.map((p) => p.name), all: props.map((p) => p.prop), numeric: props.filter((p) => p.range !== null).map((p) => p.prop) };
 }
 
+/** The properties of an event that are numbers, for who is about to choose one. */
+export async function numericProps(project_id: string, event: string | undefined): Promise<string[]> {
+  const { items } = await queryClient.ensureQueryData(listCataloguePropsOptions({ query: { project_id, limit: 1000, ...(event && { event }) } }));
+  return items.filter((p) => p.range !== null).map((p) => p.prop);
+}
+
 /** The most frequent values of a property that is known, those that contain a text when there are many. */
 export function usePropValues(prop: string, typed = '', enabled = true): CatalogueValue['value'][] {
   const project_id = useProjectId();

@@ -8,6 +8,7 @@ import { queryClient, session } from './api';
 import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
+import { parseBoard } from './routes/boards/search';
 import { parseEvents } from './routes/events/search';
 import { stateOfAddress } from './insights/saved';
 import type { InsightState } from './insights/state';
@@ -41,8 +42,6 @@ const parseNext = (s: Record<string, unknown>): { next?: string; error?: string 
 
 /** Which tab of the install page is open. */
 const parseSdk = (s: Record<string, unknown>): { sdk?: string } => (typeof s['sdk'] === 'string' ? { sdk: s['sdk'] } : {});
-
-const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {});
 
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'LoginPage') });
 const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
@@ -117,7 +116,7 @@ const explore = createRoute({
 const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: page(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
 const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: page(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
 const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: page(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
-const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseEdit), component: page(() => import('./routes/boards/BoardPage'), 'BoardPage') });
+const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseBoard), component: page(() => import('./routes/boards/BoardPage'), 'BoardPage') });
 const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: only(parseLive), component: page(() => import('./routes/live/LivePage'), 'LivePage') });
 const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: only(parseEvents), component: page(() => import('./routes/events/EventsPage'), 'EventsPage') });
 const people = createRoute({ getParentRoute: () => project, path: '/people', validateSearch: only(parsePeople), component: page(() => import('./routes/people/PeoplePage'), 'PeoplePage') });

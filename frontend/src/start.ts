@@ -3,9 +3,8 @@ import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
 import { queryClient, session } from './api';
 import { misread, opened } from './lib/misread';
 import { zonePref } from './prefs';
-import { measured, questionOf } from './query/question';
+import { measured } from './query/question';
 import type { Range } from './query/range';
-import type { ExploreState } from './query/search';
 import { router } from './router';
 
 interface Match {
@@ -27,11 +26,7 @@ export async function start() {
 async function ask(page: Match | undefined) {
   if (!page?.params['projectId'] || !(await session.resume())) return;
   const { projectId } = page.params;
-  const questions =
-    page.routeId === '/app/projects/$projectId/'
-      ? (['count', 'users'] as const).map((measure) => measured(projectId, measure, page.search as Range, zonePref.get()))
-      : page.routeId === '/app/projects/$projectId/insights' && !page.search['kind']
-        ? [questionOf(page.search as unknown as ExploreState, projectId)]
-        : [];
-  for (const body of questions) if (body) void queryClient.prefetchQuery(runMetricsQueryOptions({ body }));
+  if (page.routeId === '/app/projects/$projectId/insights') return (await import('./insights/ahead')).ask(projectId, page.search);
+  if (page.routeId !== '/app/projects/$projectId/') return;
+  for (const measure of ['count', 'users'] as const) void queryClient.prefetchQuery(runMetricsQueryOptions({ body: measured(projectId, measure, page.search as Range, zonePref.get()) }));
 }

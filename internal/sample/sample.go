@@ -19,6 +19,7 @@ type Event struct {
 	AnonymousID    string
 	IdempotencyKey string
 	Props          map[string]any
+	Profile        map[string]any // what becomes known of the user with it
 }
 
 // Shop says how much happens.

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -26,8 +27,20 @@ const (
 )
 
 var (
-	countries = []string{"DE", "DE", "DE", "FR", "FR", "US", "US", "GB", "AT", "NL"}
-	landings  = []string{"/", "/", "/", "/products", "/products", "/pricing", "/blog/gift-ideas", "/blog/how-we-print"}
+	countries  = []string{"DE", "DE", "DE", "FR", "FR", "US", "US", "GB", "AT", "NL"}
+	landings   = []string{"/", "/", "/", "/products", "/products", "/pricing", "/blog/gift-ideas", "/blog/how-we-print"}
+	firstNames = []string{
+		"Ada", "Ben", "Chloé", "David", "Emma", "Farid", "Grace", "Hugo",
+		"Ines", "Jonas", "Kenza", "Liam", "Mira", "Noah", "Olga", "Paul",
+	}
+	lastNames = []string{
+		"Adler", "Bernard", "Costa", "Dubois", "Evans", "Fischer", "Garcia",
+		"Haddad", "Ivanova", "Jansen", "Kaya", "Lefèvre", "Moretti", "Novak",
+	}
+	companies = []string{
+		"Acme", "Borealis", "Cedar & Co", "Delta Labs", "Everline",
+		"Foxglove", "Granite", "Harbour", "Iris Media", "Juniper",
+	}
 	// Of those who come from there, so many sign up.
 	signUps = map[string]float64{"google": 0.14, "direct": 0.2, "newsletter": 0.16, "twitter": 0.06, "github": 0.24, "campaign": 0.05}
 )
@@ -45,6 +58,8 @@ type visitor struct {
 	upgrades  int     // on which day after the first he takes a paid plan; -1 for never
 	patience  float64 // how far he comes down the shop's steps
 	favourite string
+	name      string // known once he has signed up, as is the company that he buys for
+	company   string
 }
 
 // Hour returns the events of the sessions that begin about the hour of t, ordered as they happen in each session.
@@ -118,6 +133,10 @@ func (s *Story) visitor(hour int64, k int) visitor {
 		if r.Float64() < 0.22*(0.5+v.loyalty) {
 			v.upgrades = v.signsUp + 1 + r.IntN(9)
 		}
+		v.name = pick(r, firstNames) + " " + pick(r, lastNames)
+		if r.Float64() < 0.5 {
+			v.company = pick(r, companies)
+		}
 	}
 	return v
 }
@@ -159,9 +178,14 @@ func (s *Story) visit(r *rand.Rand, v *visitor, hour int64, day int) []Event {
 		c.add("sign_up_started", map[string]any{})
 		c.user = "user_" + v.id
 		c.add("sign_up", map[string]any{"method": pick(r, []string{"email", "email", "google", "github"})})
+		c.learn(map[string]any{"name": v.name, "country": v.country, "first_source": v.source, "landing_page": v.landing, "plan": "free"})
+		if v.company != "" {
+			c.learn(map[string]any{"company": v.company})
+		}
 	}
 	if day == v.upgrades {
 		c.add("plan_upgraded", map[string]any{"to": "pro", "amount": 19})
+		c.learn(map[string]any{"plan": "pro"})
 	}
 	c.shop(hour)
 	return c.events
@@ -182,6 +206,9 @@ type session struct {
 func (c *session) add(name string, props map[string]any) {
 	props["source"], props["device"], props["country"] = c.source, c.device, c.country
 	if c.user != "" {
+		if c.company != "" {
+			props["company"] = c.company
+		}
 		props["plan"] = "free"
 		if day := int(c.at.Unix()/3600-c.born) / 24; c.upgrades >= 0 && day >= c.upgrades {
 			props["plan"] = "pro"
@@ -189,6 +216,30 @@ func (c *session) add(name string, props map[string]any) {
 	}
 	c.events = append(c.events, Event{Name: name, TS: c.at, UserID: c.user, AnonymousID: c.anonymous, IdempotencyKey: fmt.Sprintf("%s-%d", c.id, len(c.events)), Props: props})
 	c.at = c.at.Add(time.Duration(4+c.r.ExpFloat64()*50) * time.Second)
+}
+
+// learn says what becomes known of the user with the last event.
+func (c *session) learn(props map[string]any) {
+	e := &c.events[len(c.events)-1]
+	if e.Profile == nil {
+		e.Profile = map[string]any{}
+	}
+	maps.Copy(e.Profile, props)
+}
+
+// Campaign says when the campaign began, and when payments failed and until when, in the four weeks that end at now.
+func Campaign(now time.Time) (campaign, outage, mended time.Time) {
+	for day := range cycleDays {
+		start := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -day)
+		switch of, _ := dayOf(start.Unix() / 3600); of {
+		case campaignDay:
+			campaign = start
+		case outageDay:
+			outage = start.Add(outageFrom * time.Hour)
+			mended = outage.Add(3 * time.Hour)
+		}
+	}
+	return campaign, outage, mended
 }
 
 // shop goes down the steps from a product to a purchase, the farther the more patient.

@@ -87,3 +87,47 @@ func TestStoryHasSomethingForEachKindOfQuestion(t *testing.T) {
 	}
 	t.Log(names, len(days), back)
 }
+
+func TestStoryMakesKnownWhoSignsUp(t *testing.T) {
+	t.Parallel()
+	plans, companies := map[any]int{}, map[any]bool{}
+	for _, events := range fourWeeks() {
+		for _, e := range events {
+			if (e.Profile != nil) != (e.Name == "sign_up" || e.Name == "plan_upgraded") || e.Profile != nil && e.UserID == "" {
+				t.Fatalf("%s of %q makes known %v", e.Name, e.UserID, e.Profile)
+			}
+			if company := e.Props["company"]; company != nil && e.UserID == "" {
+				t.Fatalf("%s has a company before anybody signed up", e.Name)
+			} else if company != nil {
+				companies[company] = true
+			}
+			plans[e.Profile["plan"]]++
+		}
+	}
+	if plans["free"] < 100 || plans["pro"] < 10 || plans["pro"] > plans["free"] || len(companies) < 5 {
+		t.Errorf("plans %v, companies %v", plans, companies)
+	}
+}
+
+func TestStorysDaysAreFound(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 30, 10, 0, 0, 0, time.UTC)
+	campaign, outage, mended := sample.Campaign(now)
+	for _, at := range []time.Time{campaign, outage, mended} {
+		if at.After(now.AddDate(0, 0, 1)) || at.Before(now.AddDate(0, 0, -28)) {
+			t.Errorf("%s is not in the four weeks before %s", at, now)
+		}
+	}
+	story := sample.Story{Seed: 1, Visitors: 20}
+	failed := 0
+	for at := outage; at.Before(mended); at = at.Add(time.Hour) {
+		for _, e := range story.Hour(at) {
+			if e.Name == "payment_failed" {
+				failed++
+			}
+		}
+	}
+	if failed == 0 {
+		t.Error("no payment failed in the outage")
+	}
+}

@@ -4,6 +4,8 @@ import { compact } from '../format';
 import { m } from '../messages';
 import { clockTicks, indexAt, layersOf, nearest, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
 import { Marks } from './Marks';
+import { Notes } from './Notes';
+import type { Placed } from './notes';
 import { createPointed } from './pointed';
 import { Readout, Spoken } from './Readout';
 import { colorOf, type Series } from './series';
@@ -25,7 +27,7 @@ interface Props {
   formatBucketLong: (iso: string) => string;
   /** The first bucket that is still running: from there the line is dashed and bars are pale. */
   incompleteFrom?: string | undefined;
-  height?: number;
+  height?: number | undefined;
   legend?: boolean;
   /** The only series shown. Without `onOnly` the chart keeps this state itself. */
   only?: string | undefined;
@@ -33,6 +35,8 @@ interface Props {
   onZoom?: (from: number, to: number) => void;
   /** On a double click, where there is a zoom to leave. */
   onZoomOut?: (() => void) | undefined;
+  /** What happened when, marked on the axis. */
+  notes?: readonly Placed[] | undefined;
   /** How values are written; plain numbers when absent. */
   formatValue?: ((value: number | null | undefined) => string) | undefined;
   /** On a click, and on Enter at the bucket that the keyboard is at: which bucket of which series. */
@@ -41,7 +45,7 @@ interface Props {
 
 const labelWidth = 72;
 
-export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut, formatValue, onOpen }: Props) {
+export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut, formatValue, onOpen, notes }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const [own, setOwn] = useState<string>();
@@ -81,10 +85,16 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
             const atEnd = plot.x.at(i) > width - labelWidth / 2;
             return <text key={i} className="tick" x={atEnd ? width : plot.x.at(i)} y={height - 7} textAnchor={atEnd ? 'end' : 'middle'}>{formatBucket(buckets[i]!)}</text>;
           })}
+          {notes?.map((n) => (
+            <g key={n.id} className="note">
+              {n.to > n.from && <rect x={plot.x.at(n.from) - plot.x.step / 2} width={(n.to - n.from + 1) * plot.x.step} y={plot.frame.top} height={height - plot.frame.top - plot.frame.bottom} />}
+              <line x1={plot.x.at(n.from)} x2={plot.x.at(n.from)} y1={plot.frame.top} y2={height - plot.frame.bottom} />
+            </g>
+          ))}
           <Marks plot={plot} series={shown} kind={kind} open={open} />
         </svg>
       ),
-    [plot, width, height, shown, kind, open, buckets, formatBucket],
+    [plot, width, height, shown, kind, open, buckets, formatBucket, notes],
   );
 
   const under = (clientX: number) => (plot ? indexAt(clientX - box.current!.getBoundingClientRect().left, count, plot.frame) : 0);
@@ -162,6 +172,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         }}
       >
         {drawing}
+        {plot && notes && notes.length > 0 && <Notes notes={notes} x={plot.x} format={formatBucketLong} buckets={buckets} top={height - plot.frame.bottom} />}
         {plot && <Readout store={pointed} frame={plot.frame} x={plot.x} y={plot.y} kind={kind} buckets={buckets} series={shown} open={open} format={formatBucketLong} value={formatValue} />}
       </div>
       {legend && (series.length > 1 || plot?.before.length !== 0) && <Legend series={series} shown={shown} only={only} setOnly={setOnly} before={plot?.before.length !== 0} />}

@@ -35,7 +35,8 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
   const list = usePeopleBehind(projectId, question, at);
   const people = list.data?.pages.flatMap((page) => page.items) ?? [];
   const total = list.data?.pages[0]?.total;
-  const canSave = useCan()('admin');
+  const unit = question.count_groups;
+  const canSave = useCan()('admin') && unit === undefined;
   const [saving, setSaving] = useState(false);
   const create = useMutation({
     ...createCohortMutation(),
@@ -54,7 +55,7 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
     },
   });
   return (
-    <Dialog title={total === undefined ? w.behind.title : (again ? w.counted.totals : w.people)(total, number(total))} variant="side" onClose={onClose}>
+    <Dialog title={total === undefined ? w.behind.title : unit ? w.behind.groups(unit, number(total)) : (again ? w.counted.totals : w.people)(total, number(total))} variant="side" onClose={onClose}>
       <div className="stack">
         <p className="muted wrap-any">{title}</p>
         <div className="row wrap">
@@ -73,11 +74,11 @@ export default function Behind({ projectId, question, at, title, zone, again, ac
           <Empty icon={IconUserOff} title={w.behind.none}><p>{w.behind.noneText}</p></Empty>
         ) : (
           <table className="table compact">
-            <thead><tr><th>{w.behind.person}</th><th className="right">{w.behind.when}</th></tr></thead>
+            <thead><tr><th>{unit ?? w.behind.person}</th><th className="right">{w.behind.when}</th></tr></thead>
             <tbody>
               {people.map((p, i) => (
                 <tr key={`${p.person} ${i}`}>
-                  <td className="wrap-any"><Person projectId={projectId} person={p} /></td>
+                  <td className="wrap-any">{unit ? p.person : <Person projectId={projectId} person={p} />}</td>
                   <td className="right muted">{dateTime(p.ts, zone)}</td>
                 </tr>
               ))}

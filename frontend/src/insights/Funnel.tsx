@@ -1,4 +1,4 @@
-import type { Coordinate, FunnelAnswer, FunnelGroup, GroupValue, Histogram } from '@nimbus-analytics/sdk';
+import type { Coordinate, FunnelAnswer, Histogram } from '@nimbus-analytics/sdk';
 import { useMemo } from 'react';
 import { TimeChart } from '../charts/TimeChart';
 import { bucketLabel, number, percent } from '../format';
@@ -6,12 +6,14 @@ import { isClock } from '../query/range';
 import { Segments } from '../ui';
 import { FunnelQuestion } from './ask/FunnelQuestion';
 import { behaviourOf } from './Behaviour';
-import { edgesOf, periodOf } from './body';
+import { byName, edgesOf, periodOf } from './body';
 import { FunnelBars } from './charts/FunnelBars';
 import { HistogramBars } from './charts/HistogramBars';
 import { NumberButton } from './charts/NumberButton';
+import { coordinateOf, groupOf } from './groups';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
+import { useNotes } from './notes';
 import type { FunnelState } from './state';
 import { edgeText, stepName, stepText, took, valueText } from './text';
 
@@ -21,7 +23,7 @@ const before = (s: FunnelState) => s.steps.map((_, i) => s.steps.findLastIndex((
 const rate = (counts: readonly number[]) => (counts[0] ? (counts.at(-1) ?? 0) / counts[0] : 0);
 const share = (part: number, of: number | undefined) => (of ? percent(part / of) : '–');
 
-function Answer({ state, answer, title, set, open }: AnswerProps<FunnelState, FunnelAnswer>) {
+function Answer({ state, answer, title, set, open, tile }: AnswerProps<FunnelState, FunnelAnswer>) {
   const view = state.view ?? 'steps';
   const names = state.steps.map(stepName);
   const converted = answer.counts.at(-1) ?? 0;
@@ -32,13 +34,13 @@ function Answer({ state, answer, title, set, open }: AnswerProps<FunnelState, Fu
           <span className="num">{percent(rate(answer.counts))}</span>
           <span className="muted small">{[w.counted[state.count ?? 'users'](converted, number(converted)), answer.time && w.funnel.time(took(answer.time.median)), answer.incomplete > 0 && w.incomplete(number(answer.incomplete))].filter(Boolean).join(' · ')}</span>
         </div>
-        <Segments label={w.funnel.view} value={view} onChange={(next) => set({ view: next === 'steps' ? undefined : next })} options={(['steps', 'series', 'time'] as const).map((value) => ({ value, label: w.funnel.views[value] }))} />
+        {!tile && <Segments label={w.funnel.view} value={view} onChange={(next) => set({ view: next === 'steps' ? undefined : next })} options={(['steps', 'series', 'time'] as const).map((value) => ({ value, label: w.funnel.views[value] }))} />}
       </div>
       {view === 'steps' && <FunnelBars label={title} names={names} answer={answer} counted={state.count ?? 'users'} onOpen={(step, lost) => open(lost ? { step, lost } : { step })} before={before(state)} />}
-      {view === 'series' && answer.series && <OverTime state={state} answer={answer} title={title} open={open} />}
+      {view === 'series' && answer.series && <OverTime state={state} answer={answer} title={title} open={open} tile={tile} />}
       {view === 'time' && <TimeToConvert state={state} answer={answer} title={title} />}
-      {view !== 'time' && <StepsTable state={state} answer={answer} open={open} />}
-      {state.by && <GroupsTable state={state} answer={answer} open={open} />}
+      {!tile && view !== 'time' && <StepsTable state={state} answer={answer} open={open} />}
+      {!tile && state.by && <GroupsTable state={state} answer={answer} open={open} />}
     </>
   );
 }
@@ -75,15 +77,13 @@ function StepsTable({ state, answer, open }: { state: FunnelState; answer: Funne
   );
 }
 
-const coordinateOf = (group: FunnelGroup): Coordinate => (group.value === null ? { no_value: true } : { group: group.value });
-
 /** Each group of the breakdown, with the best and the worst conversion marked. */
 function GroupsTable({ state, answer, open }: { state: FunnelState; answer: FunnelAnswer; open: (at: Coordinate) => void }) {
   const groups = answer.groups ?? [];
   const rates = groups.map((g) => rate(g.counts));
   const [best, worst] = [Math.max(...rates), Math.min(...rates)];
   const rows = [
-    ...groups.map((g, i) => ({ key: String(i), label: valueText(g.value), at: coordinateOf(g), group: g, mark: best === worst ? '' : rates[i] === best ? 'best' : rates[i] === worst ? 'worst' : '' })),
+    ...groups.map((g, i) => ({ key: String(i), label: g.cohort ?? valueText(g.value), at: coordinateOf(g.value), group: g, mark: best === worst ? '' : rates[i] === best ? 'best' : rates[i] === worst ? 'worst' : '' })),
     ...(answer.other ? [{ key: 'other', label: w.other(answer.other.values, number(answer.other.values)), at: { other: true } as Coordinate, group: answer.other, mark: '' }] : []),
   ];
   return (
@@ -91,7 +91,7 @@ function GroupsTable({ state, answer, open }: { state: FunnelState; answer: Funn
       <table className="table compact groups">
         <thead>
           <tr>
-            <th>{state.by!.slice('prop:'.length)}</th>
+            <th>{byName(state.by!)}</th>
             {state.steps.map((step, i) => (
               <th key={i} className="right"><span className="truncate" title={stepText(step)}>{i + 1} {stepName(step)}</span></th>
             ))}
@@ -116,13 +116,15 @@ function GroupsTable({ state, answer, open }: { state: FunnelState; answer: Funn
   );
 }
 
-function OverTime({ state, answer, title, open }: { state: FunnelState; answer: FunnelAnswer; title: string; open: (at: Coordinate) => void }) {
+function OverTime({ state, answer, title, open, tile }: { state: FunnelState; answer: FunnelAnswer; title: string; open: (at: Coordinate) => void; tile: number | undefined }) {
   const points = answer.series!;
   const bucket = periodOf(state);
   const series = useMemo(() => [{ key: 'rate', label: w.funnel.conversion, color: 0, total: null, values: answer.series!.map((p) => (p.counts[0] ? rate(p.counts) : null)) }], [answer.series]);
+  const starts = useMemo(() => answer.series!.map((p) => p.start), [answer.series]);
+  const notes = useNotes(starts);
   const running = points.find((p) => p.incomplete > 0)?.start;
   return (
-    <TimeChart label={title} buckets={points.map((p) => p.start)} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={running} formatValue={ratio} onOpen={(row) => open({ step: state.steps.length, row })} />
+    <TimeChart label={title} buckets={starts} notes={notes} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={running} height={tile} formatValue={ratio} onOpen={(row) => open({ step: state.steps.length, row })} />
   );
 }
 const ratio = (v: number | null | undefined) => (v === null || v === undefined ? '–' : percent(v));
@@ -175,9 +177,8 @@ export default behaviourOf<FunnelState, FunnelAnswer>({
     const i = (at.step ?? 1) - 1;
     const step = state.steps[i];
     if (!step) return '';
-    const of = at.group !== undefined ? valueText(at.group as GroupValue) : at.no_value ? w.absent : undefined;
     const from = state.steps[before(state)[i]!];
-    return [of, at.lost && from ? w.funnel.lostAfter(stepText(from), stepText(step)) : w.funnel.reachedStep(stepText(step))].filter(Boolean).join(': ');
+    return [groupOf(at), at.lost && from ? w.funnel.lostAfter(stepText(from), stepText(step)) : w.funnel.reachedStep(stepText(step))].filter(Boolean).join(': ');
   },
   again: (state) => state.count !== undefined,
 });

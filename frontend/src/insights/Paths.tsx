@@ -5,18 +5,25 @@ import { PathsQuestion } from './ask/PathsQuestion';
 import { behaviourOf } from './Behaviour';
 import { NumberButton } from './charts/NumberButton';
 import { Sankey } from './charts/Sankey';
+import { groupOf, partsOf, usePart } from './groups';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
 import { parseInsight, type InsightState, type PathsState } from './state';
 import { valueText } from './text';
 
 const stepName = (answer: Pick<PathsAnswer, 'backwards'>) => (step: number) => (answer.backwards ? w.paths.back(step - 1) : w.paths.step(step));
-const coordinateOf = (step: number, node: string | undefined): Coordinate => (node === undefined ? { step, other: true } : { step, node });
+const nodeAt = (step: number, node: string | undefined): Coordinate => (node === undefined ? { step, other: true } : { step, node });
 
-function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
+type Drawn = Omit<PathsAnswer, 'groups' | 'other'>;
+
+function Answer({ answer: all, title, open: openAt, tile }: AnswerProps<PathsState, PathsAnswer>) {
+  const [part, choice] = usePart(partsOf<Pick<PathsAnswer, 'paths' | 'longer' | 'steps' | 'links'>>(all));
+  const answer: Drawn = { backwards: all.backwards, meta: all.meta, ...part.of };
+  const open = (at: Coordinate) => openAt({ ...part.at, ...at });
   const name = stepName(answer);
   return (
     <>
+      {!tile && choice}
       <div className="big">
         <span className="num">{number(answer.paths)}</span>
         <span className="muted small">{[w.paths.pathsWord(answer.paths), answer.longer > 0 && w.paths.longer(answer.longer, number(answer.longer))].filter(Boolean).join(' · ')}</span>
@@ -26,9 +33,9 @@ function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
         answer={answer}
         stepName={name}
         says={(n) => w.paths.at(n.value === undefined ? w.paths.other : valueText(n.value), name(n.step))}
-        onOpen={(n) => open(coordinateOf(n.step, n.value === undefined ? undefined : String(n.value)))}
+        onOpen={(n) => open(nodeAt(n.step, n.value === undefined ? undefined : String(n.value)))}
       />
-      <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
+      {!tile && <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
         <table className="table compact nodes">
           <thead><tr><th>{w.paths.stepHead}</th><th>{w.paths.node}</th><th className="right">{w.paths.count}</th><th className="right">{w.paths.share}</th><th className="right">{w.paths.dropOff}</th></tr></thead>
           <tbody>
@@ -36,19 +43,19 @@ function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
               <tr key={`${n.step} ${n.node ?? ''}`}>
                 <td className="muted nowrap">{name(n.step)}</td>
                 <td className="wrap-any">{n.node ?? w.paths.other}</td>
-                <td className="right"><NumberButton value={n.count} says={w.paths.at(n.node ?? w.paths.other, name(n.step))} onOpen={() => open(coordinateOf(n.step, n.node))} /></td>
+                <td className="right"><NumberButton value={n.count} says={w.paths.at(n.node ?? w.paths.other, name(n.step))} onOpen={() => open(nodeAt(n.step, n.node))} /></td>
                 <td className="right muted">{percent(n.count / Math.max(1, answer.paths))}</td>
                 <td className="right muted">{n.dropOff === undefined ? '' : number(n.dropOff)}</td>
               </tr>
             ))}
           </tbody>
         </table>
-      </div>
+      </div>}
     </>
   );
 }
 
-const listed = (answer: PathsAnswer) =>
+const listed = (answer: Drawn) =>
   answer.steps.flatMap((s) => [
     ...s.nodes.map((n) => ({ step: s.step, node: valueText(n.node) as string | undefined, count: n.count, dropOff: n.drop_off as number | undefined })),
     ...(s.other > 0 ? [{ step: s.step, node: undefined, count: s.other, dropOff: undefined }] : []),
@@ -86,7 +93,7 @@ export default behaviourOf<PathsState, PathsAnswer>({
   Answer,
   isEmpty: (answer) => answer.paths === 0,
   rows,
-  behind: (_, answer, at) => w.paths.at(at.node ?? w.paths.other, stepName(answer)(at.step ?? 1)),
+  behind: (_, answer, at) => [groupOf(at), w.paths.at(at.node ?? w.paths.other, stepName(answer)(at.step ?? 1))].filter(Boolean).join(': '),
   again: (state) => state.count !== undefined,
   actions: (state, at, go) => <Actions state={state} at={at} go={go} />,
 });

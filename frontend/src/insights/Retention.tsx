@@ -1,46 +1,29 @@
-import type { Coordinate, GroupValue, RetentionAnswer, RetentionAverage, RetentionRow } from '@nimbus-analytics/sdk';
-import { useMemo, useState, type CSSProperties } from 'react';
+import type { Coordinate, RetentionAnswer, RetentionAverage, RetentionRow } from '@nimbus-analytics/sdk';
+import { useMemo, type CSSProperties } from 'react';
 import type { Series } from '../charts/series';
 import { TimeChart } from '../charts/TimeChart';
 import { bucketLabel, number, percent } from '../format';
 import { Button } from '../ui';
-import { Choice } from '../ui/Picker';
 import { RetentionQuestion } from './ask/RetentionQuestion';
 import { behaviourOf } from './Behaviour';
 import { periodOf } from './body';
+import { groupOf, partsOf, usePart, type Part } from './groups';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
 import type { RetentionState } from './state';
-import { stepText, valueText } from './text';
+import { stepText } from './text';
 
-interface Part {
-  key: string;
-  label: string;
-  /** What names the group where people are asked for. */
-  at: Coordinate;
-  rows: readonly RetentionRow[];
-  average: readonly RetentionAverage[];
-}
-
-/** All people, and each group of the breakdown. */
-function partsOf(answer: RetentionAnswer): Part[] {
-  return [
-    { key: 'all', label: w.total, at: {}, rows: answer.rows, average: answer.average },
-    ...(answer.groups ?? []).map((g, i): Part => ({ key: String(i), label: valueText(g.value), at: g.value === null ? { no_value: true } : { group: g.value }, rows: g.rows, average: g.average })),
-    ...(answer.other ? [{ key: 'other', label: w.other(answer.other.values, number(answer.other.values)), at: { other: true }, rows: answer.other.rows, average: answer.other.average }] : []),
-  ];
-}
+type Drawn = Pick<RetentionAnswer, 'rows' | 'average'>;
 
 const ratio = (v: number | null | undefined) => (v === null || v === undefined ? '–' : percent(v));
 const shareOf = ({ retained, size }: RetentionAverage) => (size > 0 ? retained / size : null);
 const nth = (state: RetentionState, n: number) => w.retention.n(w.period[periodOf(state)], n);
 
-const curves = (parts: readonly Part[]) => parts.map((p, i): Series => ({ key: p.key, label: p.label, color: p.key === 'other' ? 'other' : i, total: null, values: p.average.map(shareOf) }));
+const curves = (parts: readonly Part<Drawn>[]) => parts.map((p, i): Series => ({ key: p.key, label: p.label, color: p.key === 'other' ? 'other' : i, total: null, values: p.of.average.map(shareOf) }));
 
-function Answer({ state, answer, title, open }: AnswerProps<RetentionState, RetentionAnswer>) {
-  const parts = useMemo(() => partsOf(answer), [answer]);
-  const [chosen, setChosen] = useState('all');
-  const part = parts.find((p) => p.key === chosen) ?? parts[0]!;
+function Answer({ state, answer, title, open, tile }: AnswerProps<RetentionState, RetentionAnswer>) {
+  const parts = useMemo(() => partsOf<Drawn>(answer), [answer]);
+  const [part, choice] = usePart(parts, w.retention.of);
   const series = useMemo(() => curves(parts), [parts]);
   const first = answer.average[1] && shareOf(answer.average[1]);
   const ofPeriod = (n: string) => nth(state, Number(n));
@@ -50,15 +33,15 @@ function Answer({ state, answer, title, open }: AnswerProps<RetentionState, Rete
         <span className="num">{ratio(first)}</span>
         <span className="muted small">{w.retention.cameBack(nth(state, 1))}</span>
       </div>
-      <TimeChart label={title} buckets={answer.average.map((_, n) => String(n))} series={series} kind="line" additive={false} height={240} formatBucket={ofPeriod} formatBucketLong={ofPeriod} formatValue={ratio} />
-      {parts.length > 1 && <div className="sentence">{w.retention.of}<Choice label={w.group} value={part.key} options={parts.map((p) => [p.key, p.label])} onChange={setChosen} /></div>}
-      <Triangle state={state} part={part} open={(at) => open({ ...part.at, ...at })} />
-      {part.rows.some((row) => row.complete < row.values.length) && <p className="small muted">{w.unfinishedHelp}</p>}
+      <TimeChart label={title} buckets={answer.average.map((_, n) => String(n))} series={series} kind="line" additive={false} height={tile ?? 240} formatBucket={ofPeriod} formatBucketLong={ofPeriod} formatValue={ratio} />
+      {!tile && choice}
+      {!tile && <Triangle state={state} part={part.of} open={(at) => open({ ...part.at, ...at })} />}
+      {!tile && part.of.rows.some((row) => row.complete < row.values.length) && <p className="small muted">{w.unfinishedHelp}</p>}
     </>
   );
 }
 
-function Triangle({ state, part, open }: { state: RetentionState; part: Part; open: (at: Coordinate) => void }) {
+function Triangle({ state, part, open }: { state: RetentionState; part: Drawn; open: (at: Coordinate) => void }) {
   const label = bucketLabel(periodOf(state), state.tz, true);
   return (
     <div className="scroll-x" tabIndex={0} role="group" aria-label={w.table}>
@@ -107,10 +90,10 @@ function Cell({ row, value, n, says, open }: { row: RetentionRow; value: number;
 }
 
 function rows(state: RetentionState, answer: RetentionAnswer): Cells {
-  const parts = partsOf(answer);
+  const parts = partsOf<Drawn>(answer);
   return [
     [...(parts.length > 1 ? [w.group] : []), w.retention.cohort, w.retention.size, ...answer.average.slice(1).map((_, i) => nth(state, i + 1))],
-    ...parts.flatMap((part) => part.rows.map((row) => [...(parts.length > 1 ? [part.label] : []), row.start, row.size, ...row.values.slice(1).map((value, i) => (i + 1 > row.complete && value === 0 ? null : value))])),
+    ...parts.flatMap((part) => part.of.rows.map((row) => [...(parts.length > 1 ? [part.label] : []), row.start, row.size, ...row.values.slice(1).map((value, i) => (i + 1 > row.complete && value === 0 ? null : value))])),
   ];
 }
 
@@ -119,14 +102,13 @@ export default behaviourOf<RetentionState, RetentionAnswer>({
   Answer,
   isEmpty: (answer) => answer.rows.every((row) => row.size === 0),
   rows,
-  legend: (answer) => curves(partsOf(answer)),
+  legend: (answer) => curves(partsOf<Drawn>(answer)),
   behind: (state, answer, at) => {
     const row = answer.rows[at.row ?? -1];
     if (!row) return '';
     const label = bucketLabel(periodOf(state), state.tz, true)(row.start);
-    const of = at.group !== undefined ? valueText(at.group as GroupValue) : at.no_value ? w.absent : undefined;
     const says = at.period ? (at.lost ? w.retention.missing : w.retention.cell)(label, nth(state, at.period)) : w.retention.began(label);
-    return [of, `${stepText(state.start)}: ${says}`].filter(Boolean).join(' · ');
+    return [groupOf(at), `${stepText(state.start)}: ${says}`].filter(Boolean).join(' · ');
   },
   actions: (state, at, go) => (at.period ? <Button className="tiny" onClick={() => go({ ...state, at: { ...at, lost: !at.lost } })}>{at.lost ? w.retention.seeBack : w.retention.seeMissing}</Button> : null),
 });

@@ -5,10 +5,11 @@ import { bucketLabel, number, percent } from '../format';
 import { isClock } from '../query/range';
 import { SessionsQuestion } from './ask/SessionsQuestion';
 import { behaviourOf } from './Behaviour';
-import { periodOf } from './body';
+import { byName, periodOf } from './body';
 import { NumberButton } from './charts/NumberButton';
 import type { AnswerProps, Cells } from './kind';
 import { w } from './messages';
+import { useNotes } from './notes';
 import type { SessionsState } from './state';
 import { took, valueText } from './text';
 
@@ -17,9 +18,10 @@ const perSession = (s: Measured) => (s.sessions > 0 ? number(Math.round((s.event
 const bounced = (s: Measured) => (s.sessions > 0 ? percent(s.bounces / s.sessions) : '–');
 const length = (s: Measured, of: 'median' | 'p90') => (s.length ? took(s.length[of]) : '–');
 
-function Answer({ state, answer, title, open }: AnswerProps<SessionsState, SessionsAnswer>) {
+function Answer({ state, answer, title, open, tile }: AnswerProps<SessionsState, SessionsAnswer>) {
   const bucket = periodOf(state);
-  const points = answer.series ?? [];
+  const starts = useMemo(() => (answer.series ?? []).map((p) => p.start), [answer.series]);
+  const notes = useNotes(starts);
   const series = useMemo(
     () => (['sessions', 'people'] as const).map((name, i) => ({ key: name, label: w.sessions[name], color: i, total: null, values: (answer.series ?? []).map((p) => p[name]) })),
     [answer.series],
@@ -35,12 +37,12 @@ function Answer({ state, answer, title, open }: AnswerProps<SessionsState, Sessi
   return (
     <>
       <dl className="stats">{stats.map(([name, value]) => <div key={name}><dt>{name}</dt><dd className="num">{value}</dd></div>)}</dl>
-      <TimeChart label={`${title}. ${w.sessions.overTime}`} buckets={points.map((p) => p.start)} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={answer.meta.incomplete_from} onOpen={(row) => open({ row })} />
-      {state.by && <Groups state={state} answer={answer} open={open} />}
-      <div className="two">
+      <TimeChart label={`${title}. ${w.sessions.overTime}`} buckets={starts} notes={notes} series={series} kind="line" additive={false} clock={isClock(bucket)} formatBucket={bucketLabel(bucket, state.tz)} formatBucketLong={bucketLabel(bucket, state.tz, true)} incompleteFrom={answer.meta.incomplete_from} height={tile} onOpen={(row) => open({ row })} />
+      {!tile && state.by && <Groups state={state} answer={answer} open={open} />}
+      {!tile && <div className="two">
         <Ends title={w.sessions.entries} ends={answer.entries} of={answer.sessions} />
         <Ends title={w.sessions.exits} ends={answer.exits} of={answer.sessions} />
-      </div>
+      </div>}
     </>
   );
 }
@@ -54,7 +56,7 @@ function Groups({ state, answer, open }: { state: SessionsState; answer: Session
     <div className="scroll-x" tabIndex={0} role="group" aria-label={w.group}>
       <table className="table compact groups">
         <thead>
-          <tr><th>{state.by!.slice('prop:'.length)}</th><th className="right">{w.sessions.sessions}</th><th className="right">{w.sessions.people}</th><th className="right">{w.sessions.events}</th><th className="right">{w.sessions.bounces}</th><th className="right">{w.sessions.median}</th></tr>
+          <tr><th>{byName(state.by!)}</th><th className="right">{w.sessions.sessions}</th><th className="right">{w.sessions.people}</th><th className="right">{w.sessions.events}</th><th className="right">{w.sessions.bounces}</th><th className="right">{w.sessions.median}</th></tr>
         </thead>
         <tbody>
           {rows.map((g) => (

@@ -1,7 +1,8 @@
 /** Turns the state of an insight into the question for the server. */
-import type { FunnelBreakdown, Insight, Period, WeekStart } from '@nimbus-analytics/sdk';
-import { bucketMs, instantsOf, spanOf, type Range } from '../query/range';
-import { usual, type BehaviourState, type FunnelState, type PathsState, type RetentionState, type SessionsState } from './state';
+import type { Bucket, FunnelBreakdown, Insight, Period, TrendsSeries, WeekStart } from '@nimbus-analytics/sdk';
+import { autoBucket, bucketMs, buckets, fits, instantsOf, isClock, spanOf, type Range } from '../query/range';
+import { usual, type FunnelState, type InsightState, type PathsState, type RetentionState, type TrendsState } from './state';
+import { needsProp, seriesOf } from './trends';
 
 /** The period that shows a range in some ten to fifty columns, or in some five to thirty rows of retention. */
 export function periodOf(s: { kind: string; bucket?: Period } & Range): Period {
@@ -21,12 +22,34 @@ const day = 24 * hour;
 /** The edges of the times to convert, in seconds, as far as the window goes. */
 export const edgesOf = (window = usual.window): number[] => [minute, 5 * minute, 15 * minute, hour, 3 * hour, 12 * hour, day, 3 * day, 7 * day, 14 * day, 30 * day, 90 * day].filter((edge) => edge < window);
 
-const prop = (by: string) => by.slice('prop:'.length);
+/** How many lines an answer may have: those of the whole, and of each group and the rest. */
+export const linesOf = (s: Pick<TrendsState, 'series' | 'formulas' | 'by' | 'top'>): number => (seriesOf(s).length + (s.formulas?.length ?? 0)) * (s.by ? (s.top ?? usual.trendsTop) + 2 : 1);
+
+/** Whether a series counts the people of several days, of which there is no part. */
+const rolls = (s: Pick<TrendsState, 'series'>) => seriesOf(s).some((one) => one.rolling_days !== undefined);
+
+/** The buckets of trends: those that were chosen, when one answer can hold them. */
+export function bucketOf(s: Pick<TrendsState, 'series' | 'formulas' | 'by' | 'top' | 'bucket'> & Range): Bucket {
+  const bucket = s.bucket && fits(s, s.bucket, linesOf(s)) ? s.bucket : autoBucket(s);
+  return rolls(s) && isClock(bucket) ? '1d' : bucket;
+}
+/** The buckets that a range may have. */
+export const bucketsOf = (s: Pick<TrendsState, 'series'>) => buckets.filter((b) => !rolls(s) || !isClock(b));
+
+/** The name in a breakdown: of a property. */
+export const byName = (by: string) => by.slice(by.indexOf(':') + 1);
 
 /** The question as it is asked and saved: without its project. */
-export function bodyOf(s: BehaviourState, now: number, week?: WeekStart): Insight {
-  const common = { ...instantsOf(s, s.tz, now, week), tz: s.tz, ...(s.filter && { filter: s.filter }), ...(s.cohort && { people: { op: 'in' as const, cohort: s.cohort } }) };
+export function bodyOf(s: InsightState, now: number, week?: WeekStart): Insight {
+  const common = {
+    ...instantsOf(s, s.tz, now, week), tz: s.tz,
+    ...(s.filter && { filter: s.filter }),
+    ...(s.cohort && { people: { op: 'in' as const, cohort: s.cohort } }),
+    ...(s.unit && { count_groups: s.unit }),
+  };
   switch (s.kind) {
+    case undefined:
+      return { kind: 'trends', ...common, ...trends(s) };
     case 'funnel':
       return { kind: 'funnel', ...common, ...funnel(s) };
     case 'retention':
@@ -36,15 +59,23 @@ export function bodyOf(s: BehaviourState, now: number, week?: WeekStart): Insigh
     case 'sessions':
       return { kind: 'sessions', ...common, bucket: periodOf(s), ...grouped(s) };
     default:
-      return { kind: s.kind, ...common, ...(s.event !== undefined && { event: s.event }), bucket: periodOf(s) };
+      return { kind: s.kind, ...common, ...(s.event !== undefined && { event: s.event }), bucket: periodOf(s), ...grouped(s) };
   }
 }
 
-const grouped = (s: RetentionState | SessionsState) => s.by && { breakdown: { prop: prop(s.by), top: s.top ?? usual.top } };
+const of = (by: string) => (by.startsWith('profile:') ? { profile: byName(by) } : { prop: byName(by) });
+const grouped = (s: { by?: string; top?: number }) => s.by && { breakdown: { ...of(s.by), top: s.top ?? usual.top } };
+
+const trends = (s: TrendsState) => ({
+  series: seriesOf(s),
+  ...(s.formulas && { formulas: s.formulas.map(({ expression }) => ({ expression })) }),
+  bucket: bucketOf(s),
+  ...(s.by && { breakdown: [s.by === 'name' ? { by: 'name' as const } : { by: s.by.startsWith('profile:') ? ('profile' as const) : ('prop' as const), prop: byName(s.by) }], top: s.top ?? usual.trendsTop }),
+});
 
 function funnel(s: FunnelState) {
   const breakdown: FunnelBreakdown | undefined = s.by
-    ? { prop: prop(s.by), top: s.top ?? usual.top, ...(s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
+    ? { ...of(s.by), top: s.top ?? usual.top, ...(s.by.startsWith('profile:') ? {} : s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
     : undefined;
   return {
     steps: s.steps,
@@ -81,7 +112,11 @@ const paths = (s: PathsState) => ({
   ...(s.node && { node_prop: s.node }),
   ...(s.exclude && { exclude: s.exclude }),
   ...(s.repeats && { collapse: false }),
+  ...(s.by && { breakdown: { profile: byName(s.by), top: usual.top } }),
 });
 
-/** Whether a question can be asked: a funnel of several steps has none that is any event at all. */
-export const isComplete = (s: BehaviourState): boolean => s.kind !== 'funnel' || s.steps.length === 1 || s.steps.every((step) => step.any_of || step.event !== undefined || step.filter !== undefined);
+/** Whether a question can be asked: a funnel of several steps has none that is any event at all, and a sum is one of a property. */
+export function isComplete(s: InsightState): boolean {
+  if (s.kind === undefined) return seriesOf(s).every((one: TrendsSeries) => !needsProp(one.measure) || one.prop !== undefined);
+  return s.kind !== 'funnel' || s.steps.length === 1 || s.steps.every((step) => step.any_of || step.event !== undefined || step.filter !== undefined);
+}

@@ -1,5 +1,5 @@
 /** A question as code. */
-import type { Insight, MetricsQuery } from '@nimbus-analytics/sdk';
+import type { Insight } from '@nimbus-analytics/sdk';
 
 /** A question and the operation that answers it: its name in the TypeScript SDK, that in the Go SDK, and its path. */
 export interface Call {
@@ -9,11 +9,6 @@ export interface Call {
   /** What of the answer is printed, in each language. */
   prints: { ts: string; go: string };
 }
-
-export const trendsCall = (body: MetricsQuery): Call => ({
-  path: '/v1/metrics/query', name: 'runMetricsQuery', body,
-  prints: { ts: 'console.log(data.total, data.series.length);', go: 'if total := answer.JSON200.Total; total != nil {\n\t\tfmt.Println(*total, len(answer.JSON200.Series))\n\t}' },
-});
 
 export const insightCall = (project_id: string, { kind, ...question }: Insight): Call => ({
   path: `/v1/insights/${kind}`, name: `ask${kind[0]!.toUpperCase()}${kind.slice(1)}`, body: { project_id, ...question },

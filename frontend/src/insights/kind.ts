@@ -15,17 +15,21 @@ export interface AnswerProps<S, A> {
   set: Set<S>;
   /** Shows the people behind a number. */
   open: (at: Coordinate) => void;
+  /** On a board, the height of the drawing: nothing is chosen there, and no table stands below. */
+  tile?: number | undefined;
 }
 
 export interface KindView<S, A> {
   Question: ComponentType<{ state: S; set: Set<S> }>;
   Answer: ComponentType<AnswerProps<S, A>>;
-  isEmpty: (answer: A) => boolean;
-  rows: (state: S, answer: A) => Cells;
+  isEmpty: (answer: A, state: S) => boolean;
+  rows: (state: S, answer: A, title: string) => Cells;
   /** The lines and bars of the drawing, where there are several: a picture of it names them. */
-  legend?: (answer: A) => readonly Pick<Series, 'label' | 'color'>[];
+  legend?: (answer: A, state: S) => readonly Pick<Series, 'label' | 'color'>[];
   /** What the people behind a number did. */
   behind: (state: S, answer: A, at: Coordinate) => string;
+  /** What is missing while the question cannot be asked. */
+  incomplete?: { title: string; text: string };
   /** Whether a person may be behind a number more than once. */
   again?: (state: S) => boolean;
   /** What can be done with a number besides looking at its people. */

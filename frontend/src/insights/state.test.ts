@@ -2,12 +2,14 @@ import { expect, it } from 'vitest';
 import { instantsOf, unitBefore } from '../query/range';
 import { bodyOf, isComplete } from './body';
 import type { SavedQuestion } from '@nimbus-analytics/sdk';
-import { stateOfAddress, stateOfSaved } from './saved';
-import { asKind, eventsOf, parseInsight, type BehaviourState, type FunnelState, type InsightState } from './state';
+import { asKind, eventsOf } from './kinds';
+import { stateOf, stateOfAddress } from './saved';
+import { parseInsight, type InsightState } from './state';
+import { unzoomed, zoomed } from './trends';
 import { titleOf } from './text';
 
 const now = Date.parse('2026-11-10T14:20:00Z');
-const read = (s: Record<string, unknown>) => parseInsight({ tz: 'UTC', ...s }) as BehaviourState;
+const read = (s: Record<string, unknown>) => parseInsight({ tz: 'UTC', ...s });
 /** The body of what an address says, and whether reading the state again gives the same state. */
 function asked(s: Record<string, unknown>) {
   const state = read(s);
@@ -62,14 +64,15 @@ it('opens a saved question as it was asked', () => {
     { kind: 'sessions', by: 'prop:page' },
   ]) {
     const question = bodyOf(read(address), now);
-    expect(bodyOf(stateOfSaved(question as SavedQuestion) as BehaviourState, now)).toEqual(question);
-    expect(stateOfAddress({ question, at: { step: 2, lost: true } })).toEqual({ ...stateOfSaved(question as SavedQuestion), at: { step: 2, lost: true } });
+    const state = stateOf({ question: question as SavedQuestion, view: {} })!;
+    expect(bodyOf(state, now)).toEqual(question);
+    expect(stateOfAddress({ question, at: { step: 2, lost: true } })).toEqual({ ...state, at: { step: 2, lost: true } });
   }
-  expect(stateOfSaved({ kind: 'metrics' } as SavedQuestion)).toBeUndefined();
+  expect(stateOf({ question: { kind: 'uniques' } as SavedQuestion, view: {} })).toBeUndefined();
 });
 it('opens a question that a link names', () => {
   const question = { kind: 'metrics', from: '2026-10-12T00:00:00.000Z', to: '2026-11-11T00:00:00.000Z', tz: 'UTC', bucket: '1d', names: ['a'], measure: 'users', breakdown: 'prop', breakdown_prop: 'plan' };
-  expect(stateOfAddress({ question })).toEqual({ from: question.from, to: question.to, tz: 'UTC', names: ['a'], measure: 'users', by: 'prop:plan' });
+  expect(stateOfAddress({ question })).toEqual({ from: question.from, to: question.to, tz: 'UTC', series: [{ event: 'a', measure: 'users' }], by: 'prop:plan' });
   for (const other of ['funnel', null, {}, { kind: 'horoscope' }, { kind: 'metrics', names: 'all' }]) expect(stateOfAddress({ question: other, tz: 'UTC' })).toMatchObject({ tz: expect.any(String) as string });
   expect(stateOfAddress({ kind: 'sessions', tz: 'UTC' })).toEqual(parseInsight({ kind: 'sessions', tz: 'UTC' }));
 });
@@ -81,15 +84,45 @@ it('leaves out of an address what it does not understand', () => {
 it('keeps of a question what the next kind understands', () => {
   const funnel = read({ kind: 'funnel', range: '7d', steps: [{ event: 'a', filter }, { event: 'b' }], by: 'prop:plan', filter, at: { step: 1 } });
   const shared = { range: '7d', tz: 'UTC', filter };
-  expect(asKind(funnel, 'trends')).toEqual({ ...shared, names: ['a', 'b'], by: 'prop:plan' });
+  expect(asKind(funnel, 'trends')).toEqual({ ...shared, series: [{ event: 'a', filter }, { event: 'b' }], by: 'prop:plan' });
   expect(asKind(funnel, 'retention')).toEqual({ kind: 'retention', ...shared, by: 'prop:plan', start: { event: 'a', filter }, return: { event: 'b' } });
   expect(asKind(funnel, 'paths')).toEqual({ kind: 'paths', ...shared, start: { event: 'a', filter } });
-  expect(asKind(funnel, 'lifecycle')).toEqual({ kind: 'lifecycle', ...shared });
-  const trends: InsightState = { ...shared, names: ['a', 'b'], measure: 'users' };
-  expect(asKind(trends, 'funnel')).toEqual({ kind: 'funnel', ...shared, steps: [{ event: 'a' }, { event: 'b' }] });
-  expect(eventsOf(asKind({ range: '7d', tz: 'UTC', names: ['a'] }, 'stickiness'))).toEqual([{ event: 'a' }]);
-  // Two events that become trends are two series.
-  expect(asKind({ ...(funnel as FunnelState), by: undefined } as unknown as FunnelState, 'trends')).toMatchObject({ by: 'name' });
+  expect(asKind(funnel, 'lifecycle')).toEqual({ kind: 'lifecycle', ...shared }); // by the plan of events it cannot be
+  const trends: InsightState = { ...shared, series: [{ event: 'a', measure: 'users' }, { event: 'b', filter }], by: 'profile:plan', unit: 'company' };
+  expect(asKind(trends, 'funnel')).toEqual({ kind: 'funnel', ...shared, steps: [{ event: 'a' }, { event: 'b', filter }], by: 'profile:plan', unit: 'company' });
+  expect(asKind(trends, 'lifecycle')).toEqual({ kind: 'lifecycle', ...shared, by: 'profile:plan', unit: 'company' });
+  expect(eventsOf(asKind({ range: '7d', tz: 'UTC', series: [{ event: 'a' }] }, 'stickiness'))).toEqual([{ event: 'a' }]);
+});
+it('asks for trends as their address says: each series with its measure and conditions', () => {
+  expect(asked({})).toEqual({ kind: 'trends', ...span, series: [{}], bucket: '1d' });
+  const series = [{ event: 'purchased', measure: 'sum', prop: 'amount', filter }, { measure: 'users', rolling_days: 7 }, { any_of: [{ event: 'a' }, { event: 'b', filter }], cumulative: true }, { event: 'sign_up', first_time: true }];
+  expect(asked({ series, formulas: [{ expression: 'A / B', percent: true }], by: 'profile:plan', top: 3, filter, unit: 'company' })).toEqual({
+    kind: 'trends', ...span, filter, count_groups: 'company', series, formulas: [{ expression: 'A / B' }], bucket: '1d', breakdown: [{ by: 'profile', prop: 'plan' }], top: 3,
+  });
+  expect(asked({ by: 'name', series: [{ event: 'a' }, { event: 'b' }], range: '24h' })).toMatchObject({ bucket: '1h', breakdown: [{ by: 'name' }], top: 10 });
+  // People of several days have none of an hour.
+  expect(asked({ range: '24h', series: [{ measure: 'users', rolling_days: 30 }] })).toMatchObject({ bucket: '1d' });
+  expect(asked({ range: '90d', bucket: '1m' })).toMatchObject({ bucket: '1d' }); // an answer would not hold it
+});
+it('reads a link to events and a measure of them, as trends had it before', () => {
+  expect(read({ names: ['a', 'a', 3, ''], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5 })).toEqual({ range: '30d', tz: 'UTC', series: [{ event: 'a', measure: 'p95', prop: 'ms' }], by: 'prop:country', top: 5 });
+  expect(read({ names: ['a', 'b'], by: 'name', measure: 'users' })).toMatchObject({ series: [{ event: 'a', measure: 'users' }, { event: 'b', measure: 'users' }] });
+  expect(read({ names: ['a', 'b'], by: 'name' })).not.toHaveProperty('by');
+  expect(read({ names: ['a', 'b'] })).toMatchObject({ series: [{ any_of: [{ event: 'a' }, { event: 'b' }] }] });
+  expect(read({ names: 'x', measure: 'evil', by: 'country', top: 101, filter: { op: 'eq' }, range: '-1d', from: 'x', chart: 'pie', bucket: '2d', compare: 'yes', series: [3], hidden: 'ab' })).toEqual({ range: '30d', tz: 'UTC' });
+});
+it('is not asked before each series says what it measures', () => {
+  expect(isComplete(read({ series: [{}, { measure: 'sum' }] }))).toBe(false);
+  expect(isComplete(read({ series: [{}, { measure: 'sum', prop: 'amount' }] }))).toBe(true);
+});
+it('a zoom is left for the range before the first, however often one zoomed', () => {
+  const [first, second] = [{ from: '2026-11-01T00:00:00Z', to: '2026-11-08T00:00:00Z' }, { from: '2026-11-02T00:00:00Z', to: '2026-11-03T00:00:00Z' }];
+  const once = read({ ...zoomed({ range: '30d' }, first), bucket: undefined });
+  const twice = read({ ...once, ...zoomed(once as never, second) });
+  expect(twice).toMatchObject({ from: second.from, unzoom: '30d' });
+  expect(read({ ...twice, ...unzoomed(twice as never) })).toEqual({ range: '30d', tz: 'UTC' });
+  expect(unzoomed(zoomed(first, second))).toMatchObject(first);
+  expect(read({ unzoom: 'banana' })).not.toHaveProperty('unzoom');
 });
 it('ends a relative range with the hour or day that is running, in the zone of the question', () => {
   expect(instantsOf({ range: '24h' }, 'UTC', now)).toEqual({ from: '2026-11-09T15:00:00.000Z', to: '2026-11-10T15:00:00.000Z' });
@@ -115,5 +148,7 @@ it('knows the ranges of the calendar, none of which reaches past today, and what
 it('says the whole question in its title', () => {
   expect(titleOf(read({ kind: 'funnel', steps: [{ event: 'a', filter }, { event: 'b' }], window: 5400, by: 'prop:source', filter }))).toBe('Funnel a where plan is pro → b within 90 minutes where plan is pro by source');
   expect(titleOf(read({ kind: 'retention', start: { event: 'a' }, bucket: '1d' }))).toBe('Retention of a, back with any event by day');
+  expect(titleOf(read({ names: ['purchased'], measure: 'sum', prop: 'amount', by: 'prop:source', filter }))).toBe('Sum of amount of purchased where plan is pro by source');
+  expect(titleOf(read({ series: [{ event: 'b' }, { event: 'a', filter }], formulas: [{ expression: 'A / B' }], hidden: 'AB' }))).toBe('(Number of events of b) / (Number of events of a where plan is pro)');
   expect(titleOf(read({ kind: 'paths', start: { event: 'a' }, end: { node: '/b' } }))).toBe('Paths after a before /b');
 });

@@ -1,10 +1,10 @@
 /** The state of an insight in the address: which kind of question, and what it asks. Invalid parts are dropped, never an error. */
-import type { Anchor, Coordinate, CountOf, FunnelExclusion, FunnelStep, MetricsFilter, Period, Step } from '@nimbus-analytics/sdk';
+import type { Anchor, Coordinate, CountOf, FunnelExclusion, FunnelStep, MetricsFilter, Period, Step, TrendsValue } from '@nimbus-analytics/sdk';
 import { parseFilter } from '../query/filter';
 import { parseRange, type Range } from '../query/range';
-import { parseExplore, type ExploreState } from '../query/search';
 import { isZone, zonePref } from '../prefs';
-import { clean, isObject, text, whole, type Fields } from '../lib/read';
+import { clean, isObject, list, one, some, text, whole, type Fields } from '../lib/read';
+import { parseTrends, type TrendsFields } from './trends';
 
 export const kinds = ['trends', 'funnel', 'retention', 'lifecycle', 'stickiness', 'paths', 'sessions'] as const;
 export type Kind = (typeof kinds)[number];
@@ -15,11 +15,15 @@ interface Common extends Range {
   filter?: MetricsFilter;
   /** The id of a saved cohort: only its people are asked about. */
   cohort?: string;
+  /** The type of groups, such as `company`, that are counted in place of people. */
+  unit?: string;
   /** The number whose people are shown. */
   at?: Coordinate;
+  /** The saved insight that this question began as. */
+  report?: string;
 }
 interface Grouped {
-  /** `prop:` and the name of a property, as trends have it. */
+  /** `prop:` and the name of a property of events, or `profile:` and one of people; of trends also `name`, the event's. */
   by?: string;
   top?: number;
 }
@@ -49,7 +53,7 @@ export interface RetentionState extends Common, Grouped {
   periods?: number;
   bucket?: Period;
 }
-export interface ActivityState extends Common {
+export interface ActivityState extends Common, Grouped {
   kind: 'lifecycle' | 'stickiness';
   event?: string;
   bucket?: Period;
@@ -69,20 +73,18 @@ export interface PathsState extends Common {
   exclude?: string[];
   /** Whether equal neighbours are nodes of their own. */
   repeats?: boolean;
+  by?: string;
 }
 export interface SessionsState extends Common, Grouped {
   kind: 'sessions';
   bucket?: Period;
 }
-export type TrendsState = ExploreState & { kind?: undefined };
-export type BehaviourState = FunnelState | RetentionState | ActivityState | PathsState | SessionsState;
-export type InsightState = TrendsState | BehaviourState;
+export type TrendsState = Common & Grouped & TrendsFields & { kind?: undefined };
+export type InsightState = TrendsState | FunnelState | RetentionState | ActivityState | PathsState | SessionsState;
+export const kindOf = (s: { kind?: Kind | undefined }): Kind => s.kind ?? 'trends';
 
-export const usual = { window: 604_800, pathWindow: 2_592_000, top: 5, depth: 5 };
+export const usual = { window: 604_800, pathWindow: 2_592_000, top: 5, trendsTop: 10, depth: 5 };
 
-const one = <T extends string>(values: readonly T[], x: unknown) => values.find((v) => v === x);
-const list = <T>(x: unknown, read: (item: unknown) => T | undefined, most: number): T[] => (Array.isArray(x) ? x.slice(0, most).map(read).filter((item) => item !== undefined) : []);
-const some = <T>(items: T[]) => (items.length > 0 ? items : undefined);
 function parseStep(x: unknown): Step {
   return isObject(x) ? clean({ event: text(x['event']), filter: parseFilter(x['filter']) }) as Step : {};
 }
@@ -98,6 +100,10 @@ function parseAnchor(x: unknown): Anchor | undefined {
   return Object.keys(anchor).length > 0 ? anchor : undefined;
 }
 
+const isScalar = (x: unknown) => typeof x === 'string' || typeof x === 'number' || typeof x === 'boolean';
+const parseValue = (x: unknown): TrendsValue | undefined =>
+  isObject(x) ? (clean({ value: isScalar(x['value']) ? x['value'] : undefined, gte: typeof x['gte'] === 'number' ? x['gte'] : undefined, lt: typeof x['lt'] === 'number' ? x['lt'] : undefined }) as TrendsValue) : undefined;
+
 function parseCoordinate(x: unknown): Coordinate | undefined {
   if (!isObject(x)) return undefined;
   const group = x['group'];
@@ -107,22 +113,43 @@ function parseCoordinate(x: unknown): Coordinate | undefined {
     period: whole(x['period'], 0, 10_000),
     state: one(['new', 'returning', 'resurrecting', 'dormant'], x['state']),
     node: text(x['node'], 1000),
-    group: typeof group === 'string' || typeof group === 'number' || typeof group === 'boolean' ? group : undefined,
+    group: isScalar(group) ? group : undefined,
+    series: whole(x['series'], 0, 9),
+    groups: some(list(x['groups'], parseValue, 3)),
     ...Object.fromEntries(['lost', 'at_least', 'no_value', 'other'].map((name) => [name, x[name] === true || undefined])),
   }) as Coordinate;
   return at;
 }
 
-const propOf = (x: unknown) => (text(x)?.match(/^prop:./) ? (x as string) : undefined);
+const isId = (x: unknown): x is string => typeof x === 'string' && /^[\da-f-]{36}$/i.test(x);
 const isPeriod = (x: unknown) => one(periods, x);
+
+/** By what an answer of a kind can be broken down: properties of events, those of people, the name of the event. */
+export const breakdowns = { trends: ['prop', 'profile', 'name'], funnel: ['prop', 'profile'], retention: ['prop', 'profile'], sessions: ['prop', 'profile'], lifecycle: ['profile'], stickiness: ['profile'], paths: ['profile'] } as const satisfies Record<Kind, readonly string[]>;
+function parseBy(kind: Kind, x: unknown): string | undefined {
+  const by = text(x, 208);
+  const [of, ...name] = by?.split(':') ?? [];
+  return (breakdowns[kind] as readonly (string | undefined)[]).includes(of) && (of === 'name') === (name.length === 0) && name.join(':') !== (of === 'name' ? undefined : '') ? by : undefined;
+}
 
 export function parseInsight(s: Fields): InsightState {
   const kind = one(kinds, s['kind']) ?? 'trends';
-  if (kind === 'trends') return parseExplore(s);
-  const common: Common = { ...parseRange(s, '30d'), ...clean({ tz: isZone(s['tz']) ? s['tz'] : zonePref.get(), filter: parseFilter(s['filter']), cohort: typeof s['cohort'] === 'string' && /^[\da-f-]{36}$/i.test(s['cohort']) ? s['cohort'] : undefined, at: parseCoordinate(s['at']) }) } as Common;
-  const grouped = { by: propOf(s['by']), top: whole(s['top'], 1, 100, usual.top) };
+  const common: Common = {
+    ...parseRange(s, '30d'),
+    ...clean({
+      tz: isZone(s['tz']) ? s['tz'] : zonePref.get(),
+      filter: parseFilter(s['filter']),
+      cohort: isId(s['cohort']) ? s['cohort'] : undefined,
+      unit: text(s['unit'], 64),
+      at: parseCoordinate(s['at']),
+      report: isId(s['report']) ? s['report'] : undefined,
+    }),
+  } as Common;
+  const grouped = { by: parseBy(kind, s['by']), top: whole(s['top'], 1, 100, kind === 'trends' ? usual.trendsTop : usual.top) };
   const count = one(['totals', 'sessions'] as const, s['count']);
   switch (kind) {
+    case 'trends':
+      return clean({ ...common, ...grouped, ...parseTrends(s) }) as TrendsState;
     case 'funnel': {
       const steps = list(s['steps'], parseFunnelStep, 20);
       const of = one(['last'] as const, s['of']) ?? whole(s['of'], 1, 20);
@@ -152,7 +179,7 @@ export function parseInsight(s: Fields): InsightState {
       }) as RetentionState;
     case 'paths':
       return clean({
-        kind, ...common,
+        kind, ...common, by: grouped.by,
         start: parseAnchor(s['start']), end: parseAnchor(s['end']),
         depth: whole(s['depth'], 2, 10, usual.depth),
         top: whole(s['top'], 1, 50, usual.top),
@@ -165,42 +192,6 @@ export function parseInsight(s: Fields): InsightState {
     case 'sessions':
       return clean({ kind, ...common, ...grouped, bucket: isPeriod(s['bucket']) }) as SessionsState;
     default:
-      return clean({ kind, ...common, event: text(s['event']), bucket: isPeriod(s['bucket']), least: s['least'] === true || undefined }) as ActivityState;
+      return clean({ kind, ...common, ...grouped, event: text(s['event']), bucket: isPeriod(s['bucket']), least: s['least'] === true || undefined }) as ActivityState;
   }
-}
-
-/** The events that a question names, in its order. */
-export function eventsOf(s: InsightState): Step[] {
-  const named = (steps: (Step | Anchor | undefined)[]) => steps.filter((x): x is Step => x !== undefined && 'event' in x && x.event !== undefined);
-  switch (s.kind) {
-    case undefined:
-      return (s.names ?? []).map((event) => ({ event }));
-    case 'funnel':
-      return named(s.steps.flatMap(({ event, filter, any_of }) => any_of ?? [clean({ event, filter }) as Step]));
-    case 'retention':
-      return named([s.start, s.return]);
-    case 'paths':
-      return named([s.start, s.end]);
-    case 'sessions':
-      return [];
-    default:
-      return named([s.event === undefined ? undefined : { event: s.event }]);
-  }
-}
-
-/** The question as another kind: the range, the zone, the conditions, the cohort and the events stay, and the breakdown and the period where both have them. */
-export function asKind(s: InsightState, kind: Kind): InsightState {
-  const events = eventsOf(s);
-  const [first, second] = events;
-  const names = [...new Set(events.map((step) => step.event!))];
-  const only = names.length === 1 ? names[0] : undefined;
-  return parseInsight({
-    kind,
-    ...clean({ range: s.range, from: s.from, to: s.to, tz: s.tz, filter: s.filter, cohort: s.kind && s.cohort, by: 'by' in s ? s.by : undefined, bucket: 'bucket' in s ? s.bucket : undefined }),
-    ...(kind === 'trends' && { names, ...(names.length > 1 && !('by' in s && s.by) && { by: 'name' }) }),
-    ...(kind === 'funnel' && { steps: events.length > 1 ? events : [events[0] ?? {}, {}] }),
-    ...(kind === 'retention' && { start: first, return: second }),
-    ...(kind === 'paths' && { start: first }),
-    ...((kind === 'lifecycle' || kind === 'stickiness') && { event: only }),
-  });
 }

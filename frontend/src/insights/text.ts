@@ -1,10 +1,11 @@
 /** A question in words: the title of its card, its picture, its file and its link. */
-import type { Anchor, FunnelStep, GroupValue, Step } from '@nimbus-analytics/sdk';
+import type { Anchor, FunnelStep, GroupValue, Step, TrendsSeries } from '@nimbus-analytics/sdk';
 import { number } from '../format';
 import { filterText } from '../query/filter';
-import { periodOf } from './body';
+import { byName, periodOf } from './body';
 import { w } from './messages';
-import { usual, type BehaviourState } from './state';
+import { usual, type InsightState, type TrendsState } from './state';
+import { isHidden, needsProp, seriesOf } from './trends';
 
 export function stepText(step: FunnelStep | Anchor): string {
   if ('any_of' in step && step.any_of) return step.any_of.map((any) => stepText(any)).join(w.text.or);
@@ -42,23 +43,47 @@ export function took(seconds: number): string {
 
 export const valueText = (value: GroupValue): string => (value === null ? w.absent : String(value));
 
+export const measureText = ({ measure = 'count', prop, rolling_days }: TrendsSeries): string =>
+  rolling_days !== undefined ? w.trends.rolling(rolling_days) : needsProp(measure) ? `${w.trends.measures[measure]} ${prop ?? ''}` : w.trends.measures[measure];
+
+/** A measure of events in words, such as “Sum of amount of purchased where device is mobile”. */
+function seriesText(one: TrendsSeries): string {
+  const of = one.any_of ?? [{ event: one.event, filter: one.filter }];
+  const events = of.map((step) => [step.event, step.filter && w.text.where(filterText(step.filter))].filter(Boolean).join(' ')).filter(Boolean).join(w.text.or);
+  return [measureText(one), events && (one.event === undefined && !one.any_of ? events : w.trends.of(events)), one.first_time && w.trends.firstTime, one.cumulative && w.trends.cumulative].filter(Boolean).join(' ');
+}
+
+/** What is drawn; a formula with what its letters stand for. */
+function trendsText(s: TrendsState): string {
+  const series = seriesOf(s);
+  const shown = series.filter((_, i) => !isHidden(s, i)).map(seriesText);
+  const formulas = (s.formulas ?? []).filter((_, i) => !isHidden(s, series.length + i)).map(({ expression }) => expression.replace(/[A-J]/g, (l) => (series.length > 1 || /[A-J].*[A-J]/.test(expression) ? `(${seriesText(series[l.charCodeAt(0) - 65] ?? {})})` : l)));
+  const all = [...shown, ...formulas];
+  return (all.length > 0 ? all : series.map(seriesText)).join(', ');
+}
+
+/** A file name that says what is in the file. */
+export const fileName = (title: string, ending: string) => `nimbus-${title.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 120).replace(/-+$/, '')}.${ending}`;
+
 /** The whole question but for its range. */
-export function titleOf(s: BehaviourState): string {
+export function titleOf(s: InsightState): string {
   const where = s.filter && w.text.where(filterText(s.filter));
-  const by = 'by' in s && s.by ? w.text.by(s.by.slice('prop:'.length)) : undefined;
+  const by = s.by === undefined ? undefined : w.text.by(s.by === 'name' ? w.picker.nameOfEvent : byName(s.by));
   const join = (...parts: (string | undefined)[]) => parts.filter(Boolean).join(' ');
   switch (s.kind) {
+    case undefined:
+      return join(trendsText(s), where, by);
     case 'funnel':
       return join(w.text.funnel(s.steps.map(stepText).join(w.text.arrow)), w.text.within(windowText(s.window ?? usual.window)), where, by);
     case 'retention':
       return join(w.text.retention(stepText(s.start), stepText(s.return)), w.text.each(w.period[periodOf(s)]), where, by);
     case 'paths':
-      return join(w.text.paths, s.start && w.text.after(stepText(s.start)), s.end && w.text.before(stepText(s.end)), where);
+      return join(w.text.paths, s.start && w.text.after(stepText(s.start)), s.end && w.text.before(stepText(s.end)), where, by);
     case 'sessions':
       return join(w.text.sessions, where, by);
     case 'lifecycle':
-      return join(w.text.lifecycle(s.event ?? w.text.anyEvent), w.text.each(w.period[periodOf(s)]), where);
+      return join(w.text.lifecycle(s.event ?? w.text.anyEvent), w.text.each(w.period[periodOf(s)]), where, by);
     default:
-      return join(w.text.stickiness(s.event ?? w.text.anyEvent), w.text.each(w.period[periodOf(s)]), where);
+      return join(w.text.stickiness(s.event ?? w.text.anyEvent), w.text.each(w.period[periodOf(s)]), where, by);
   }
 }

@@ -6,12 +6,16 @@ const usual: Record<string, unknown> = { kind: 'trends', measure: 'count', chart
 /** What every page has: when the address says it wrong, the state has another value. */
 const always = new Set(['range', 'tz']);
 
+/** What links of before, and those that name a question as it is asked, say in other words than the state. */
+const others: Record<string, string> = { names: 'series', measure: 'series', prop: 'series', question: 'from' };
+
 /** The names of the parts of an address that the page does not understand, such as a date where an instant is expected. */
 export function misread(address: Record<string, unknown>, understood: Record<string, unknown>): string[] {
   return Object.keys(address).filter((key) => {
     if (address[key] === undefined || usual[key] === address[key]) return false;
-    if (always.has(key) ? understood[key] === address[key] : understood[key] !== undefined) return false;
-    return !(key === 'range' && understood['from'] !== undefined); // two instants say more than a range
+    if (always.has(key)) return understood[key] !== address[key] && !(key === 'range' && understood['from'] !== undefined); // two instants say more than a range
+    const other = key === 'by' && address[key] === 'name' ? 'series' : others[key];
+    return understood[key] === undefined && (other === undefined || understood[other] === undefined);
   });
 }
 

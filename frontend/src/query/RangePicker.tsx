@@ -4,18 +4,20 @@ import { m } from '../messages';
 import { Button, Dialog, SelectField, TextField } from '../ui';
 import { calendars, countOf, describeRange, presets, type Range } from './range';
 
-/** Presets, any number of hours to months, or days of the calendar in the zone that was chosen. */
-export function RangePicker({ range, zone, onChange }: { range: Range; zone: string; onChange: (range: Range) => void }) {
+/** Presets, any number of hours to months, or days of the calendar in the zone that was chosen; with `none` no range at all, in these words. */
+export function RangePicker({ range, zone, none, onChange }: { range: Range; zone: string; none?: string; onChange: (range: Range) => void }) {
   const [custom, setCustom] = useState(false);
   const known = range.range !== undefined && ([...presets, ...calendars] as readonly string[]).includes(range.range);
+  const unset = none !== undefined && range.range === undefined && range.from === undefined;
   return (
     <>
       <select
         className="input range"
         aria-label={m.range.label}
-        value={range.range ?? 'custom-value'}
-        onChange={(e) => (e.target.value === 'custom' ? setCustom(true) : onChange({ range: e.target.value }))}
+        value={unset ? '' : (range.range ?? 'custom-value')}
+        onChange={(e) => (e.target.value === 'custom' ? setCustom(true) : onChange(e.target.value === '' ? {} : { range: e.target.value }))}
       >
+        {none !== undefined && <option value="">{none}</option>}
         {presets.map((p) => (
           <option key={p} value={p}>{m.range.presets[p]}</option>
         ))}
@@ -24,7 +26,7 @@ export function RangePicker({ range, zone, onChange }: { range: Range; zone: str
             <option key={name} value={name}>{m.range.calendar[name]}</option>
           ))}
         </optgroup>
-        {!known && <option value={range.range ?? 'custom-value'}>{describeRange(range, (iso) => date(iso, zone))}</option>}
+        {!known && !unset && <option value={range.range ?? 'custom-value'}>{describeRange(range, (iso) => date(iso, zone))}</option>}
         <option value="custom">{m.range.custom}</option>
       </select>
       {custom && (

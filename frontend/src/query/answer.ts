@@ -4,9 +4,7 @@ import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { serverTime } from '../api';
 import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
-import { isEmpty, seriesCount, seriesOf, weekOf } from './question';
-import { unitBefore, windowBefore } from './range';
-import type { ExploreState } from './search';
+import { windowBefore } from './range';
 
 interface Options {
   /** The period before, where it is not as long as this one: the month before has other days. */
@@ -15,19 +13,19 @@ interface Options {
   refetchInterval?: number;
 }
 
-/** The answer to a question; with `compare` also that of the period before, and two totals that can be compared. */
-export function useCompared(question: MetricsQuery, compare: boolean, series: number, { before: span, ...options }: Options = {}) {
+/** The answer to a question, that of the period before, and two totals that can be compared. */
+export function useCompared(question: MetricsQuery, { before: span, ...options }: Options = {}) {
   const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData, ...options });
   const stale = now.isPlaceholderData;
   const answered = stale ? undefined : now.data;
-  const asks = compare && answered !== undefined;
+  const asks = answered !== undefined;
 
   const whole = during(question, asks ? (span ? { bucket: answered.bucket, ...span } : windowBefore(answered)) : nowhere);
   const before = useQuery({ ...runMetricsQueryOptions({ body: whole }), enabled: asks, placeholderData: stale ? keepPreviousData : undefined });
-  const previous = compare ? before.data : undefined;
+  const previous = before.data;
 
   const running = now.data?.meta.incomplete_from !== undefined;
-  const parts = useMemo(() => (running && answered && previous ? partsOf(answered, previous, serverTime(now.dataUpdatedAt), series) : undefined), [running, answered, previous, now.dataUpdatedAt, series]);
+  const parts = useMemo(() => (running && answered && previous ? partsOf(answered, previous, serverTime(now.dataUpdatedAt)) : undefined), [running, answered, previous, now.dataUpdatedAt]);
   const bodies = [during(question, parts?.now ?? nowhere), during(question, parts?.before ?? nowhere)] as const;
   const pair = useQuery<Comparison | null, NimbusError>({
     queryKey: [...runMetricsQueryQueryKey({ body: bodies[0] }), bodies[1]],
@@ -45,17 +43,9 @@ export function useCompared(question: MetricsQuery, compare: boolean, series: nu
     comparison: useMemo((): Comparison | undefined => (now.data && previous ? (running ? (pair.data ?? undefined) : { now: now.data, before: previous }) : undefined), [now.data, previous, running, pair.data]),
     fetching: now.isFetching,
     stale,
-    error: now.error ?? (compare ? (before.error ?? pair.error) : null),
+    error: now.error ?? before.error ?? pair.error,
     refetch: () => void (now.error ? now : before.error ? before : pair.error ? pair : now).refetch(),
   };
 }
 
 const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQuery), to: undefined }]) === hashKey([{ ...b, to: undefined }]);
-
-/** The answer and its series, for the explorer and the tiles of a board. */
-export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
-  const compared = useCompared(question, state.compare === true, seriesCount(state), { ...options, before: unitBefore(state, state.tz, weekOf(question.project_id)) });
-  const { result, previous, comparison } = compared;
-  const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
-  return { ...compared, series, empty: result !== undefined && isEmpty(state.measure, series) };
-}

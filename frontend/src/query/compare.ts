@@ -21,21 +21,20 @@ export interface Part {
 export const nowhere: Part = { bucket: '1d', from: '', to: '' };
 
 const mostPoints = 2500;
-const mostOfAll = 25_000;
 
 /**
  * Cuts a running period and the one before to parts of equal length; undefined while the period has hardly begun. The
  * server answers in whole buckets, so both parts end with a whole bucket, of the finest width that stays within the
  * limit of points. Distinct people are asked for over each part: they cannot be added up.
  */
-export function partsOf(now: MetricsResult, before: MetricsResult, at: number, series: number): { now: Part; before: Part } | undefined {
+export function partsOf(now: MetricsResult, before: MetricsResult, at: number): { now: Part; before: Part } | undefined {
   const open = now.series.findIndex((p) => p.ts === now.meta.incomplete_from);
   const [running, earlier] = [now.series[open], before.series[open]];
   if (!running || !earlier) return undefined;
   const endOf = (r: MetricsResult) => Date.parse(r.series[open + 1]?.ts ?? r.to);
   const span = Date.parse(now.to) - Date.parse(now.from);
   // Weeks do not divide months.
-  const bucket = buckets.find((b) => bucketMs[b] <= bucketMs[now.bucket] && (b !== '1w' || now.bucket === '1w') && span / bucketMs[b] <= Math.min(mostPoints, mostOfAll / series)) ?? now.bucket;
+  const bucket = buckets.find((b) => bucketMs[b] <= bucketMs[now.bucket] && (b !== '1w' || now.bucket === '1w') && span / bucketMs[b] <= mostPoints) ?? now.bucket;
   const reached = Math.min(at, endOf(now));
   const [start, startBefore] = [Date.parse(running.ts), Date.parse(earlier.ts)];
   let cut = start;

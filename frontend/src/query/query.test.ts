@@ -1,21 +1,9 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
 import { condition, filterText, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
-import { bucketOf, fileName, isEmpty, questionOf, questionText, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
-import { parseExplore, unzoomed, zoomed } from './search';
 
 describe('the address', () => {
-  it('keeps a whole question, and leaves out what it does not understand', () => {
-    const filter = { op: 'and', filters: [{ op: 'gte', prop: 'amount', value: 50 }, { op: 'not', filter: { op: 'in', prop: 'plan', values: ['pro', 1, true] } }] };
-    const s = parseExplore({ names: ['a', 'a', 3, ''], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
-    expect(s).toEqual({ names: ['a'], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
-    expect(parseExplore(s as never)).toEqual(s);
-    expect(parseExplore({ names: 'x', measure: 'evil', by: 'country', top: 101, filter: { op: 'eq' }, range: '-1d', from: 'x', tz: 'Mars/Base', chart: 'pie', bucket: '2d' })).toEqual({ range: '30d', tz: expect.any(String) });
-  });
-  it('takes no range that ends before it begins', () => {
-    expect(parseExplore({ from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z', tz: 'UTC' }).range).toBe('30d');
-  });
   it('refuses trees that the server would refuse', () => {
     const nested = (depth: number): unknown => (depth === 0 ? { op: 'exists', prop: 'a' } : { op: 'not', filter: nested(depth - 1) });
     expect(parseFilter(nested(7))).toBeDefined();
@@ -25,25 +13,10 @@ describe('the address', () => {
   });
 });
 
-describe('a zoom', () => {
-  const base = { tz: 'UTC' };
-  const [first, second] = [{ from: '2026-11-01T00:00:00Z', to: '2026-11-08T00:00:00Z' }, { from: '2026-11-02T00:00:00Z', to: '2026-11-03T00:00:00Z' }];
-  it('is left for the range before the first, however often one zoomed', () => {
-    const once = parseExplore({ ...base, ...zoomed({ ...base, range: '30d', bucket: '1d' }, first) });
-    const twice = parseExplore({ ...once, ...zoomed(once, second) });
-    expect([twice.from, twice.unzoom]).toEqual([second.from, '30d']);
-    expect(parseExplore({ ...twice, ...unzoomed(twice) })).toEqual({ range: '30d', tz: 'UTC' });
-    const fromDays = zoomed({ ...base, ...first }, second);
-    expect(unzoomed({ ...base, ...fromDays } as never)).toMatchObject(first);
-    expect(parseExplore({ ...base, unzoom: 'banana' }).unzoom).toBeUndefined();
-  });
-});
-
 describe('a range', () => {
   it('gets a bucket that makes a readable number of points', () => {
     expect(['1h', '6h', '24h', '7d', '30d', '90d', '12mo', '5d'].map((range) => autoBucket({ range }))).toEqual(['1m', '15m', '1h', '1d', '1d', '1d', '1mo', '1d']);
     expect(fits({ range: '90d' }, '1m')).toBe(false);
-    expect(bucketOf({ range: '90d', bucket: '1m', tz: 'UTC' })).toBe('1d');
     expect(windowOf({ range: '2w' }, '1d', 'UTC')).toEqual({ bucket: '1d', limit: 14 });
     expect(lengthOf('24h')).toBe(86_400_000);
   });
@@ -55,40 +28,10 @@ describe('a range', () => {
   });
 });
 
-describe('a question', () => {
-  it('is not asked before it says what to measure', () => {
-    expect(questionOf({ measure: 'sum', range: '7d', tz: 'UTC' }, 'p')).toBeUndefined();
-    expect(questionOf({ measure: 'sum', prop: 'amount', by: 'prop:plan', range: '7d', tz: 'UTC' }, 'p')).toEqual({ project_id: 'p', bucket: '1d', limit: 7, tz: 'UTC', measure: 'sum', prop: 'amount', breakdown: 'prop', breakdown_prop: 'plan' });
-  });
-  it('is answered by a measure of 0, and not by a count of it', () => {
-    const series = (...values: (number | null)[]) => [{ key: '', label: '', color: 0, total: 0, values }];
-    expect([isEmpty('avg', series(0, null)), isEmpty('avg', series(null, null)), isEmpty('count', series(0, null)), isEmpty(undefined, series(0, 1))]).toEqual([false, true, true, false]);
-  });
-  it('puts each group of the period before behind the same group of now', () => {
-    const answer = (values: [string | null, boolean, number][]): MetricsResult => ({
-      metric: 'events.count', bucket: '1d', tz: 'UTC', week_start: 'monday', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
-      groups: values.map(([value, other, total]) => ({ value, other, total, series: [{ ts: '', value: total }] })),
-    });
-    const [now, before] = [answer([['a', false, 5], ['null', false, 4], [null, false, 3], [null, true, 1]]), answer([[null, false, 2], ['a', false, 4], [null, true, 8]])];
-    const series = seriesOf({}, now, before, { now, before });
-    expect(series.map((s) => [s.key, s.label, s.total, s.before?.values[0], s.compared?.before, s.color])).toEqual([
-      ['=a', 'a', 5, 4, 4, 0], ['=null', 'null', 4, undefined, undefined, 1], ['none', 'Not set', 3, 2, 2, 2], ['other', 'Other', 1, undefined, undefined, 'other'],
-    ]);
-    expect(rowsOf({ range: '7d', tz: 'UTC', by: 'prop:x' }, now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
-  });
-});
-
 describe('a question in words', () => {
   const filter = { op: 'and', filters: [{ op: 'eq', prop: 'device', value: 'mobile' }, { op: 'not', filter: { op: 'or', filters: [{ op: 'in', prop: 'plan', values: ['pro', 'team'] }, { op: 'exists', prop: 'trial' }] } }] } as const;
   it('has its conditions', () => {
     expect(filterText(filter as never)).toBe('device is mobile and not (plan is one of pro, team or trial is there)');
-    const state = { names: ['purchased'], measure: 'sum', prop: 'amount', by: 'prop:source', filter: filter.filters[0], range: '30d', tz: 'UTC' } as const;
-    expect(questionText(state as never)).toBe('Sum of amount of purchased where device is mobile by source');
-    expect(fileName(state as never, 'csv')).toBe('nimbus-sum-of-amount-of-purchased-where-device-is-mobile-by-source.csv');
-  });
-  it('names the column of a file that has but one', () => {
-    const answer = { groups: [], series: [{ ts: 't', value: 1 }] } as unknown as MetricsResult;
-    expect(rowsOf({ filter: filter.filters[0], range: '7d', tz: 'UTC' }, answer, [{ key: '', label: 'Number of events', color: 0, total: 1, values: [1] }])).toEqual([['Time', 'Number of events where device is mobile'], ['t', 1]]);
   });
 });
 

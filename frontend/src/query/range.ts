@@ -88,7 +88,7 @@ export function unitBefore(r: Range, tz: string, week: WeekStart = 'monday', now
 }
 
 const shape = /^([1-9]\d{0,4})(min|h|d|w|mo)$/;
-const isInstant = (x: unknown): x is string => typeof x === 'string' && /^\d{4}-\d\d-\d\dT/.test(x) && !Number.isNaN(Date.parse(x));
+export const isInstant = (x: unknown): x is string => typeof x === 'string' && /^\d{4}-\d\d-\d\dT/.test(x) && !Number.isNaN(Date.parse(x));
 
 export function parseRange(s: Record<string, unknown>, fallback: string): Range {
   if (isInstant(s['from']) && isInstant(s['to']) && Date.parse(s['from']) < Date.parse(s['to'])) return { from: s['from'], to: s['to'] };

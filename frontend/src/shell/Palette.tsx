@@ -84,7 +84,7 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
       : [
           ...(boards ?? []).map((b) => ({ label: b.name, kind: m.palette.board, icon: IconLayoutBoard, run: () => void navigate({ to: '/projects/$projectId/boards/$boardId', params: { projectId, boardId: b.id } }) })),
           ...(reports ?? []).map((r) => ({ label: r.name, kind: m.palette.report, icon: IconBookmark, run: () => void navigate({ to: '/projects/$projectId/reports/$reportId', params: { projectId, reportId: r.id } }) })),
-          ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/insights', params: { projectId }, search: { names: [name] } }) })),
+          ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/insights', params: { projectId }, search: { series: [{ event: name }] } }) })),
           { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
         ]),
   ];

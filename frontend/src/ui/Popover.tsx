@@ -7,7 +7,7 @@ export function Popover({ label, onClose, children }: { label: string; onClose: 
   const close = useEffectEvent(onClose);
   useEffect(() => {
     const element = ref.current!;
-    const opener = element.parentElement?.querySelector('button');
+    const opener = element.parentElement?.querySelector<HTMLElement>('button, select');
     element.querySelector<HTMLElement>('input, select, button')?.focus();
     // Where it would stick out at the right, it moves to the left.
     const over = element.getBoundingClientRect().right - document.documentElement.clientWidth + 12;

@@ -39,9 +39,9 @@ export function FunnelQuestion({ state: s, set }: { state: FunnelState; set: Set
         {s.steps.length < 20 && <Button kind="quiet" className="tiny" onClick={() => set({ steps: [...s.steps, {}] })}><IconPlus size={15} aria-hidden />{w.ask.addStep}</Button>}
         <span className="phrase">{w.ask.in}<Choice label={w.ask.order} value={s.order ?? 'ordered'} options={Object.entries(w.ask.orders) as ['ordered' | 'strict' | 'any', string][]} onChange={(order) => set({ order: order === 'ordered' ? undefined : order })} /></span>
         <span className="phrase">{w.ask.within}<WindowChoice value={s.window} usually={usual.window} onChange={(window) => set({ window })} /></span>
-        <Who cohort={s.cohort} set={set} />
+        <Who cohort={s.cohort} unit={s.unit} set={set} />
         <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
-        <By by={s.by} top={s.top} set={set} />
+        <By kind="funnel" by={s.by} top={s.top} set={set} />
         {s.view === 'series' && <span className="phrase">{w.ask.each}<PeriodChoice state={s} set={set} /></span>}
         <Button kind="quiet" className="tiny" aria-expanded={Boolean(all)} onClick={() => setMore(!more)}>{all ? w.fewer : w.more}</Button>
       </div>
@@ -73,7 +73,7 @@ function Details({ state: s, set }: { state: FunnelState; set: Set<FunnelState> 
   return (
     <div className="sentence">
       <Choice label={w.ask.attempt} value={s.attempt ?? 'optimized'} options={Object.entries(w.ask.attempts) as ['optimized' | 'first', string][]} onChange={(attempt) => set({ attempt: attempt === 'first' ? attempt : undefined })} />
-      {s.by && (
+      {s.by?.startsWith('prop:') && (
         <Choice
           label={w.ask.of}
           value={of}

@@ -4,7 +4,7 @@ import { Choice } from '../../ui/Picker';
 import type { Set } from '../kind';
 import { w } from '../messages';
 import { usual, type PathsState } from '../state';
-import { EventPicker, PropPicker, Where, Who, WindowChoice } from './parts';
+import { By, EventPicker, PropPicker, Where, Who, WindowChoice } from './parts';
 
 export function PathsQuestion({ state: s, set }: { state: PathsState; set: Set<PathsState> }) {
   const left = s.exclude ?? [];
@@ -18,8 +18,9 @@ export function PathsQuestion({ state: s, set }: { state: PathsState; set: Set<P
         {w.ask.to}
         <AnchorWords label={w.ask.end} anchor={s.end} onChange={(end) => set({ end })} />
         <span className="phrase">{w.ask.within}<WindowChoice value={s.window} usually={usual.pathWindow} onChange={(window) => set({ window })} /></span>
-        <Who cohort={s.cohort} set={set} />
+        <Who cohort={s.cohort} unit={s.unit} set={set} />
         <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
+        <By kind="paths" by={s.by} tops={false} set={set} />
       </div>
       <div className="sentence">
         <Choice label={w.ask.depth} value={String(s.depth ?? usual.depth)} options={[2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => [String(n), w.ask.depthOf(n)])} onChange={(n) => set({ depth: Number(n) })} />

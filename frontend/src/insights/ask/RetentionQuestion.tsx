@@ -34,9 +34,9 @@ export function RetentionQuestion({ state: s, set }: { state: RetentionState; se
         <span className="phrase">{w.ask.each}<PeriodChoice state={s} set={set} /></span>
         <Choice label={w.ask.interval} value={s.interval ?? 'calendar'} options={Object.entries(w.ask.intervals) as ['calendar' | 'rolling', string][]} onChange={(interval) => set({ interval: interval === 'rolling' ? interval : undefined })} />
         <Choice label={w.ask.values} value={String(s.periods ?? '')} options={[['', w.ask.automatic(w.ask.valuesOf(usually))], ...[...new Set([4, 6, 8, 13, 31, s.periods ?? 6])].sort((a, b) => a - b).map((n) => [String(n), w.ask.valuesOf(n)] as [string, string])]} onChange={(n) => set({ periods: n ? Number(n) : undefined })} />
-        <Who cohort={s.cohort} set={set} />
+        <Who cohort={s.cohort} unit={s.unit} set={set} />
         <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
-        <By by={s.by} top={s.top} set={set} />
+        <By kind="retention" by={s.by} top={s.top} set={set} />
       </div>
     </>
   );

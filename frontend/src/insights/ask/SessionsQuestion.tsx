@@ -7,9 +7,9 @@ export function SessionsQuestion({ state: s, set }: { state: SessionsState; set:
   return (
     <div className="sentence">
       {w.ask.sessions}<PeriodChoice state={s} set={set} />
-      <Who cohort={s.cohort} set={set} />
+      <Who cohort={s.cohort} unit={s.unit} set={set} />
       <Where label={w.ask.whereAll} filter={s.filter} all={w.ask.everybody} onChange={(filter) => set({ filter })} />
-      <By by={s.by} top={s.top} set={set} />
+      <By kind="sessions" by={s.by} top={s.top} set={set} />
       {s.by && w.ask.firstProp}
     </div>
   );

@@ -3,7 +3,7 @@ import type { MetricsFilter, Period } from '@nimbus-analytics/sdk';
 import { IconFilter } from '@tabler/icons-react';
 import { useState } from 'react';
 import { number } from '../../format';
-import { useCohorts, useProjectId } from '../../hooks';
+import { propPath, useCohorts, useProfileProps, useProjectId } from '../../hooks';
 import { m } from '../../messages';
 import { FilterEditor, type About } from '../../query/FilterEditor';
 import { filterText } from '../../query/filter';
@@ -11,10 +11,10 @@ import type { Range } from '../../query/range';
 import { Button, SelectField, TextField } from '../../ui';
 import { Choice, Picker, type Option } from '../../ui/Picker';
 import { Popover } from '../../ui/Popover';
-import { periodOf } from '../body';
+import { byName, periodOf } from '../body';
 import { recent, remember, useEvents, useProps, type Known } from '../../query/known';
 import { w } from '../messages';
-import { periods, usual } from '../state';
+import { breakdowns, periods, usual, type Kind } from '../state';
 import { secondsOf, windowParts, windowText } from '../text';
 
 const any = '';
@@ -37,10 +37,12 @@ interface EventProps {
   onPick: (event: string | undefined) => void;
   /** Whether any event may be meant, and in which words. */
   any?: string;
+  /** Offers any event, without meaning it when nothing is picked. */
+  anyOption?: string;
   placeholder?: string;
 }
 
-export function EventPicker({ label, value, onPick, any: anyText, placeholder = w.ask.choose }: EventProps) {
+export function EventPicker({ label, value, onPick, any: anyText, anyOption = anyText, placeholder = w.ask.choose }: EventProps) {
   const projectId = useProjectId();
   const events = useEvents();
   const options = useOptions('events', events, w.picker.events);
@@ -51,7 +53,7 @@ export function EventPicker({ label, value, onPick, any: anyText, placeholder = 
         label={label}
         shown={value ?? anyText ?? placeholder}
         open={value === undefined && anyText === undefined}
-        options={anyText === undefined ? options : [{ value: any, label: anyText }, ...options]}
+        options={anyOption === undefined ? options : [{ value: any, label: anyOption }, ...options]}
         search={w.picker.search}
         none={w.picker.none}
         free={w.picker.unknownEvent}
@@ -104,26 +106,63 @@ export function Where({ label, filter, onChange, all = w.ask.where, about, opene
   );
 }
 
-/** Who is asked about: everybody, or the people of a saved cohort. Without cohorts there is nothing to choose. */
-export function Who({ cohort, set }: { cohort: string | undefined; set: (change: { cohort?: string | undefined }) => void }) {
+/** Who is counted, people or groups such as companies, and who is asked about: everybody, or the people of a saved cohort. */
+export function Who({ cohort, unit, set }: { cohort: string | undefined; unit?: string | undefined; set: (change: { cohort?: string | undefined; unit?: string | undefined }) => void }) {
   const cohorts = useCohorts(useProjectId()).data?.items ?? [];
-  if (cohorts.length === 0 && cohort === undefined) return null;
+  const types = useProps();
   const shown = cohort === undefined ? w.ask.anybody : (cohorts.find((c) => c.id === cohort)?.name ?? w.ask.lostCohort);
   return (
-    <span className="phrase">
-      {w.ask.among}
-      <Picker label={w.ask.people} shown={shown} options={[{ value: any, label: w.ask.anybody }, ...cohorts.map((c): Option => ({ value: c.id, label: c.name, note: w.ask.cohortKinds[c.kind] }))]} search={w.picker.search} none={w.picker.none} onPick={(id) => set({ cohort: id === any ? undefined : id })} />
-    </span>
+    <>
+      <span className="phrase">
+        {w.ask.counting}
+        <Picker
+          label={w.ask.unitLabel}
+          shown={unit === undefined ? w.ask.unitPeople : w.ask.unitOf(unit)}
+          options={[{ value: any, label: w.ask.unitPeople }, ...types.map(({ value }): Option => ({ value, label: w.ask.unitOf(value) }))]}
+          search={w.picker.search}
+          none={w.picker.none}
+          free={w.ask.unitOf}
+          onPick={(type) => set({ unit: type === any ? undefined : type.slice(0, 64) })}
+        />
+      </span>
+      {(cohorts.length > 0 || cohort !== undefined) && (
+        <span className="phrase">
+          {w.ask.among}
+          <Picker label={w.ask.people} shown={shown} options={[{ value: any, label: w.ask.anybody }, ...cohorts.map((c): Option => ({ value: c.id, label: c.name, note: w.ask.cohortKinds[c.kind] }))]} search={w.picker.search} none={w.picker.none} onPick={(id) => set({ cohort: id === any ? undefined : id })} />
+        </span>
+      )}
+    </>
   );
 }
 
-/** The breakdown: a property, and how many of its values. */
-export function By({ by, top = usual.top, set }: { by: string | undefined; top: number | undefined; set: (change: { by?: string | undefined; top?: number | undefined }) => void }) {
+/** The breakdown: a property of events or of people's profiles, or the event, and how many of its values. */
+export function By({ kind, by, top, set, tops = true }: { kind: Kind; by: string | undefined; top?: number | undefined; set: (change: { by?: string | undefined; top?: number | undefined }) => void; tops?: boolean }) {
+  const projectId = useProjectId();
+  const of = breakdowns[kind] as readonly string[];
+  const ofEvents = useOptions('props', useProps(), w.picker.props).map((o): Option => ({ ...o, value: `prop:${o.value}`, label: o.value }));
+  const ofPeople = useProfileProps().map(({ name }): Option => ({ value: `profile:${propPath(name)}`, label: name, note: w.picker.profile }));
+  const nameOfEvent: Option = { value: 'name', label: w.picker.nameOfEvent };
+  const usually = kind === 'trends' ? usual.trendsTop : usual.top;
+  const count = top ?? usually;
+  const shown = by === undefined ? w.picker.anyProp : by === 'name' ? w.picker.nameOfEvent : byName(by);
   return (
     <span className="phrase">
       {w.ask.by}
-      <PropPicker label={w.ask.byLabel} value={by?.slice('prop:'.length)} none={w.picker.anyProp} onPick={(prop) => set({ by: prop && `prop:${prop}` })} />
-      {by && <Choice label={w.ask.top} value={String(top)} options={[...new Set([3, 5, 10, 20, 50, top])].sort((a, b) => a - b).map((n) => [String(n), w.ask.topOf(n)])} onChange={(n) => set({ top: Number(n) })} />}
+      <Picker
+        label={w.ask.byLabel}
+        shown={by?.startsWith('profile:') ? w.ask.profileOf(shown) : shown}
+        open={by === undefined}
+        options={[...(by === undefined ? [] : [{ value: any, label: w.picker.anyProp }]), ...(of.includes('name') ? [nameOfEvent] : []), ...(of.includes('prop') ? ofEvents : []), ...ofPeople]}
+        search={w.picker.search}
+        none={of.includes('prop') ? w.picker.none : w.picker.noProfile}
+        free={(text) => (of.includes('prop') ? w.picker.use(text) : w.picker.useProfile(text))}
+        onPick={(picked) => {
+          if (picked.startsWith('prop:')) remember(projectId, 'props', byName(picked));
+          const typed = picked !== any && picked !== 'name' && !/^(prop|profile):/.test(picked);
+          set({ by: picked === any ? undefined : typed ? `${of.includes('prop') ? 'prop' : 'profile'}:${picked}` : picked });
+        }}
+      />
+      {by && tops && <Choice label={w.ask.top} value={String(count)} options={[...new Set([3, 5, 10, 20, 50, count])].sort((a, b) => a - b).map((n) => [String(n), w.ask.topOf(n)])} onChange={(n) => set({ top: Number(n) === usually ? undefined : Number(n) })} />}
     </span>
   );
 }

@@ -5,12 +5,16 @@ import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/r
 import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useRef, useState } from 'react';
 import { refreshSaved, useCan, useProject, useReports, useTitle } from '../../hooks';
+import { Where } from '../../insights/ask/parts';
 import { m } from '../../messages';
+import { zonePref } from '../../prefs';
+import { RangePicker } from '../../query/RangePicker';
 import { Button, Confirm, CopyButton, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Conflict, ifMatch, isConflict } from '../../saved/Conflict';
 import { Naming } from '../../saved/Naming';
 import { Editor } from './Editor';
 import { placeOf, Tile } from './Tile';
+import type { Over } from './over';
 import { keyOf } from './tiles';
 import { Words } from './Words';
 import './boards.css';
@@ -38,9 +42,13 @@ export function BoardPage() {
 
 function Shown({ projectId, board, insights }: { projectId: string; board: Board; insights: SavedInsight[] }) {
   const canEdit = useCan()('admin');
-  const editing = useSearch({ from: '/app/projects/$projectId/boards/$boardId' }).edit === true && canEdit;
+  const search = useSearch({ from: '/app/projects/$projectId/boards/$boardId' });
+  const editing = search.edit === true && canEdit;
+  const { edit: _, ...of } = search;
+  const zone = zonePref.use();
   const navigate = useNavigate({ from: '/projects/$projectId/boards/$boardId' });
-  const edit = (on: boolean) => void navigate({ search: on ? { edit: true } : {}, replace: true, resetScroll: false });
+  const edit = (on: boolean) => void navigate({ search: (s) => ({ ...s, edit: on || undefined }), replace: true, resetScroll: false });
+  const lay = (over: Over) => void navigate({ search: over, resetScroll: false });
   const [dialog, setDialog] = useState<'rename' | 'remove'>();
   const [draft, setDraft] = useState<BoardTile[]>();
   useBlocker({
@@ -97,6 +105,12 @@ function Shown({ projectId, board, insights }: { projectId: string; board: Board
             </>
           ) : (
             <>
+              {tiles.some((t) => t.kind === 'insight') && (
+                <>
+                  <RangePicker range={of} zone={zone} none={m.boards.ownRanges} onChange={(range) => lay({ ...range, ...(of.filter && { filter: of.filter }) })} />
+                  <Where label={m.boards.filter} filter={of.filter} all={m.boards.filterAll} onChange={(filter) => lay({ ...(of.range && { range: of.range }), ...(of.from && of.to && { from: of.from, to: of.to }), ...(filter && { filter }) })} />
+                </>
+              )}
               <CopyButton className="" text={location.href} label={m.boards.share} />
               {canEdit && (
                 <>
@@ -126,7 +140,7 @@ function Shown({ projectId, board, insights }: { projectId: string; board: Board
             const insight = t.kind === 'insight' ? byId.get(t.insight_id) : undefined;
             return (
               <section key={keyOf(t, i)} className="panel tile" style={placeOf(t)}>
-                {t.kind === 'text' ? <Words text={t.text} /> : insight ? <Tile projectId={projectId} insight={insight} /> : <p className="body muted">{m.boards.lost}</p>}
+                {t.kind === 'text' ? <Words text={t.text} /> : insight ? <Tile projectId={projectId} insight={insight} of={of} /> : <p className="body muted">{m.boards.lost}</p>}
               </section>
             );
           })}

@@ -1,24 +1,25 @@
-import type { BoardTile, MetricsQuery, SavedInsight } from '@nimbus-analytics/sdk';
-import { Link } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
+import type { BoardTile, SavedInsight } from '@nimbus-analytics/sdk';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { Suspense, useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
 import { date } from '../../format';
+import { stateOf } from '../../insights/saved';
+import { kindOf, type InsightState } from '../../insights/state';
+import { titleOf } from '../../insights/text';
+import { views } from '../../insights/views';
 import { m } from '../../messages';
-import { Failure, Skeleton } from '../../ui';
-import { useAnswer } from '../../query/answer';
-import { Drawing } from '../../query/Drawing';
-import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
-import { isExplored, stateOf, viewOf, type Explored } from '../../query/report';
-import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
+import { Skeleton } from '../../ui';
+import { over, useUnfiltered, type Over } from './over';
 
 const chartHeight = 230;
 
 /** Where a tile lies on the grid, as boards.css reads it: not on a narrow screen. */
 export const placeOf = ({ x, y, w, h }: BoardTile) => ({ '--column': `${x + 1} / span ${w}`, '--row': `${y + 1} / span ${h}` }) as CSSProperties;
 
-/** An insight on a board. It asks, and fails, on its own. */
-export function Tile({ projectId, insight, tools }: { projectId: string; insight: SavedInsight; tools?: ReactNode }) {
-  if (isExplored(insight)) return <Drawn projectId={projectId} report={insight} tools={tools} />;
+/** An insight on a board, in the range and with the conditions of the board. It asks, and fails, on its own. */
+export function Tile({ projectId, insight, of = {}, tools }: { projectId: string; insight: SavedInsight; of?: Over; tools?: ReactNode }) {
+  const saved = useMemo(() => stateOf(insight), [insight]);
+  if (saved) return <Drawn projectId={projectId} insight={insight} saved={saved} of={of} tools={tools} />;
   return (
     <>
       <header>
@@ -30,54 +31,40 @@ export function Tile({ projectId, insight, tools }: { projectId: string; insight
   );
 }
 
-function Drawn({ projectId, report, tools }: { projectId: string; report: Explored; tools?: ReactNode }) {
-  const state = useMemo(() => stateOf(report), [report]);
+function Drawn({ projectId, insight, saved, of, tools }: { projectId: string; insight: SavedInsight; saved: InsightState; of: Over; tools: ReactNode }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const seen = useSeen(ref);
+  const navigate = useNavigate();
+  const missing = useUnfiltered(saved, of.filter);
+  const state = useMemo(() => {
+    const { filter: _, ...range } = of;
+    return over({ ...saved, report: insight.id }, missing.length > 0 ? range : of);
+  }, [saved, insight.id, of, missing.length]);
+  const View = views[kindOf(state)];
+  const go = (to: InsightState) => void navigate({ to: '/projects/$projectId/insights', params: { projectId }, search: to });
+  const title = titleOf(state);
   return (
     <>
       <header>
         <div className="grow">
-          <h2 className="truncate" title={report.description || undefined}>
-            <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: report.id }}>{report.name}</Link>
+          <h2 className="truncate" title={insight.description || undefined}>
+            <Link to="/projects/$projectId/insights" params={{ projectId }} search={state}>{insight.name}</Link>
           </h2>
-          <p className="muted small clamp" title={questionText(state)}>{questionText(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
+          <p className="muted small clamp" title={title}>{title} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
+          {missing.length > 0 && <p className="small"><span className="badge warn">{m.boards.unfiltered(missing)}</span></p>}
         </div>
         {tools}
       </header>
-      <Answer projectId={projectId} report={report} />
+      <div ref={ref} className="body">
+        {seen ? (
+          <Suspense fallback={<Skeleton height={chartHeight} />}>
+            <View projectId={projectId} state={state} set={(change) => go({ ...state, ...change } as InsightState)} go={go} tile={chartHeight} />
+          </Suspense>
+        ) : (
+          <Skeleton height={chartHeight} />
+        )}
+      </div>
     </>
-  );
-}
-
-function Answer({ projectId, report }: { projectId: string; report: Explored }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const seen = useSeen(ref);
-  const state = useMemo(() => stateOf(report), [report]);
-  // The question as it was saved, not as the explorer would rebuild it.
-  const question = useMemo<MetricsQuery>(() => {
-    const { kind: _, ...asked } = report.question;
-    return { ...asked, project_id: projectId };
-  }, [report, projectId]);
-  const { result, previous, comparison, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
-  const { chart } = viewOf(report.view);
-  return (
-    <div ref={ref} className="body stack tight" aria-busy={fetching}>
-      {error ? (
-        <Failure error={error} retry={refetch} />
-      ) : !result ? (
-        <><Skeleton height={34} width={140} /><Skeleton height={chart === 'number' ? 60 : chartHeight} /></>
-      ) : (
-        <>
-          <BigNumber result={result} comparison={comparison} large={chart === 'number'} />
-          {empty && chart !== 'number' ? (
-            <p className="muted tile-quiet">{m.boards.quiet}</p>
-          ) : chart === 'table' ? (
-            result.groups.length > 0 ? <SeriesTable series={series} result={result} comparison={comparison} /> : <BucketTable result={result} series={series} />
-          ) : (
-            chart !== 'number' && <Drawing label={report.name} result={result} previous={previous} series={series} kind={chart} height={chartHeight} />
-          )}
-        </>
-      )}
-    </div>
   );
 }
 

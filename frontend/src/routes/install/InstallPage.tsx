@@ -181,7 +181,7 @@ function Waiting({ projectId }: { projectId: string }) {
               <strong>{saw === 'something' ? w.receiving : w.arrived(event.name)}</strong>
               <p className="muted">{saw === 'something' ? w.last(event.name, ago(event.received_at)) : w.arrivedHelp}</p>
             </Notice>
-            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{w.seeChart}</Link>
+            <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId }} search={{ series: [{ event: event.name }], range: '24h' }}>{w.seeChart}</Link>
           </>
         ) : (
           <>

@@ -15,7 +15,7 @@ import { useCompared } from '../../query/answer';
 import type { Comparison } from '../../query/compare';
 import { Compared } from '../../query/results';
 import { Drawing } from '../../query/Drawing';
-import { measured, weekOf, seriesOf } from '../../query/question';
+import { lineOf, measured, weekOf } from '../../query/question';
 import { autoBucket, unitBefore, windowOf, type Range } from '../../query/range';
 import { RangePicker } from '../../query/RangePicker';
 import './overview.css';
@@ -58,7 +58,7 @@ export function OverviewPage() {
 /** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
   const question = useMemo(() => measured(project_id, measure, range, tz), [project_id, measure, tz, range]);
-  return useCompared(question, true, 1, { refetchInterval: 60_000, before: unitBefore(range, tz, weekOf(project_id)) });
+  return useCompared(question, { refetchInterval: 60_000, before: unitBefore(range, tz, weekOf(project_id)) });
 }
 
 type Measured = ReturnType<typeof useMeasured>;
@@ -132,7 +132,7 @@ function Recent({ projectId, recent, last, state }: { projectId: string; recent:
 
 function ExploreLink({ projectId, range, measure }: { projectId: string; range: Range; measure?: 'users' }) {
   return (
-    <Link className="button quiet tiny end" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, ...(measure && { measure }), compare: true }}>
+    <Link className="button quiet tiny end" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, ...(measure && { series: [{ measure }] }), compare: true }}>
       {m.overview.explore}<IconArrowRight size={15} aria-hidden />
     </Link>
   );
@@ -165,7 +165,7 @@ function Tile({ label, value, failed, stale, compared, format = number, tz }: { 
 }
 
 function Chart({ title, measured: { result, previous, stale }, color, small, link }: { title: string; measured: Measured; color: number; small?: boolean; link: ReactNode }) {
-  const series = useMemo(() => (result ? seriesOf({}, result, previous).map((s) => ({ ...s, label: title, color })) : []), [result, previous, title, color]);
+  const series = useMemo(() => (result ? [lineOf(title, color, result, previous)] : []), [result, previous, title, color]);
   const height = small ? 232 : 260;
   return (
     <section className="panel" aria-busy={stale}>
@@ -194,7 +194,7 @@ function TopEvents({ projectId, range, tz }: { projectId: string; range: Range; 
               {g.other || g.value === null ? (
                 <span className="truncate muted">{m.explore.other}</span>
               ) : (
-                <Link className="truncate" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, names: [g.value] }}>{g.value}</Link>
+                <Link className="truncate" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, series: [{ event: g.value }] }}>{g.value}</Link>
               )}
               <b className="num">{number(g.total)}</b>
             </li>

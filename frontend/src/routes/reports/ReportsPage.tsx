@@ -9,10 +9,9 @@ import { zonePref } from '../../prefs';
 import { removeInsight } from '../../saved/removal';
 import { NotFound } from '../../shell/pages';
 import { Button, Empty, Failure, IconButton, Skeleton, TextField } from '../../ui';
-import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
-import { stateOfSaved } from '../../insights/saved';
-import { isExplored, stateOf } from '../../query/report';
+import { stateOf } from '../../insights/saved';
+import { titleOf } from '../../insights/text';
 import './reports.css';
 
 export function ReportsPage() {
@@ -56,9 +55,9 @@ export function ReportsPage() {
 }
 
 function summary(insight: SavedInsight): string {
-  if (!isExplored(insight)) return m.reports.kinds[insight.question.kind];
   const state = stateOf(insight);
-  return `${questionText(state)} · ${describeRange(state, (iso) => date(iso, state.tz))}`;
+  if (!state) return m.reports.kinds[insight.question.kind];
+  return `${titleOf(state)} · ${describeRange(state, (iso) => date(iso, state.tz))}`;
 }
 
 function Table({ reports, projectId, canEdit }: { reports: SavedInsight[]; projectId: string; canEdit: boolean }) {
@@ -78,7 +77,7 @@ function Table({ reports, projectId, canEdit }: { reports: SavedInsight[]; proje
           {reports.map((r) => (
             <tr key={r.id}>
               <td className="report-name">
-                {isExplored(r) ? <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link> : <strong>{r.name}</strong>}
+                {stateOf(r) ? <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link> : <strong>{r.name}</strong>}
                 {r.description && <div className="muted small">{r.description}</div>}
               </td>
               <td className="muted hide-narrow">{summary(r)}</td>
@@ -97,10 +96,9 @@ export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
   const report = useReport(project.id, reportId);
-  const behaviour = report.data && stateOfSaved(report.data.question);
-  if (behaviour) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={behaviour} replace />;
-  if (report.data && !isExplored(report.data)) return <Empty icon={IconBookmark} heading="h1" title={report.data.name}><p>{m.reports.otherKind(m.reports.kinds[report.data.question.kind])}</p></Empty>;
-  if (report.data) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
+  const state = report.data && stateOf(report.data);
+  if (report.data && !state) return <Empty icon={IconBookmark} heading="h1" title={report.data.name}><p>{m.reports.otherKind(m.reports.kinds[report.data.question.kind])}</p></Empty>;
+  if (report.data && state) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={{ ...state, report: report.data.id }} replace />;
   if (report.error instanceof NimbusError && [404, 422].includes(report.error.status)) return <NotFound />;
   if (report.error) return <Failure error={report.error} retry={() => void report.refetch()} />;
   return <Skeleton height={320} />;
