@@ -20,12 +20,15 @@ var pages = map[string]string{
 }
 
 // drawn are the kinds of questions that the dashboard's page for insights draws.
-var drawn = []string{"metrics", "funnel", "retention", "lifecycle", "stickiness", "paths", "sessions"}
+var drawn = []string{"metrics", "trends", "funnel", "retention", "lifecycle", "stickiness", "paths", "sessions"}
 
 // shown are the members of a question that the page has a place for. A question with any other would be another one there.
 var shown = []string{"kind", "from", "to", "tz", "filter", "people", "bucket", "limit", "names", "measure", "prop", "breakdown",
 	"breakdown_prop", "top", "event", "steps", "window_seconds", "order", "attempt", "count", "exclude", "hold", "histogram",
-	"start", "return", "cohort", "mode", "interval", "periods", "end", "depth", "collapse", "node_prop"}
+	"start", "return", "cohort", "mode", "interval", "periods", "end", "depth", "collapse", "node_prop", "series", "formulas", "count_groups"}
+
+// unshown are members within a question that the page has no place for.
+var unshown = []string{`"custom_event`, `"cohorts"`, `"edges"`}
 
 // link is the address at which the dashboard below site shows what a call asks; empty where it has no page for it. The state of a
 // page is its address, and that of the page for insights takes a question as it is asked.
@@ -41,7 +44,7 @@ func (t *tool) link(site string, args arguments) string {
 		return at + page
 	}
 	question, coordinate := t.question(args)
-	if question == nil || strings.Contains(string(question), `"custom_event`) {
+	if question == nil || slices.ContainsFunc(unshown, func(member string) bool { return strings.Contains(string(question), member) }) {
 		return ""
 	}
 	query := url.Values{"question": {string(question)}}
@@ -71,10 +74,8 @@ func (t *tool) question(args arguments) (question, coordinate json.RawMessage) {
 		coordinate, args = args["at"], asked
 		kind = plain(asked["kind"])
 	}
-	if kind == "trends" {
-		kind, args = "metrics", asMetrics(args)
-	}
-	if !slices.Contains(drawn, kind) || args == nil {
+	var breakdown []json.RawMessage // of trends, of which the page has one; of other kinds it is no list
+	if !slices.Contains(drawn, kind) || json.Unmarshal(args["breakdown"], &breakdown) == nil && len(breakdown) > 1 {
 		return nil, nil
 	}
 	for name, value := range args {
@@ -107,37 +108,4 @@ func only(o arguments, names ...string) bool {
 func plainPeople(clause json.RawMessage) bool {
 	var in struct{ Op, Cohort string }
 	return clause == nil || json.Unmarshal(clause, &in) == nil && in.Op == "in" && in.Cohort != ""
-}
-
-// asMetrics is a question of trends as the page draws it, which knows one series and one property to group it by; nil for any
-// other.
-func asMetrics(args arguments) arguments {
-	var series, breakdown []arguments
-	if json.Unmarshal(args["series"], &series) != nil || len(series) != 1 || !only(series[0], "event", "measure", "prop", "filter") ||
-		!only(args, projectID, "kind", "from", "to", "tz", "bucket", "filter", "series", "breakdown", "top") ||
-		strings.Contains(plain(series[0]["measure"]), "per_person") || series[0]["filter"] != nil && args["filter"] != nil {
-		return nil
-	}
-	asked := arguments{}
-	for _, name := range []string{"from", "to", "tz", "bucket", "filter", "top"} {
-		if value := args[name]; value != nil {
-			asked[name] = value
-		}
-	}
-	for _, name := range []string{"measure", "prop", "filter"} {
-		if value := series[0][name]; value != nil {
-			asked[name] = value
-		}
-	}
-	if event := series[0]["event"]; event != nil {
-		asked["names"] = json.RawMessage("[" + string(event) + "]")
-	}
-	if args["breakdown"] == nil {
-		return asked
-	}
-	if json.Unmarshal(args["breakdown"], &breakdown) != nil || len(breakdown) != 1 || !only(breakdown[0], "prop") || breakdown[0]["prop"] == nil {
-		return nil
-	}
-	asked["breakdown"], asked["breakdown_prop"] = json.RawMessage(`"prop"`), breakdown[0]["prop"]
-	return asked
 }
