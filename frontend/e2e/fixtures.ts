@@ -15,11 +15,18 @@ export async function logIn(page: Page, email = shop.email, at = url) {
 /** Waits until the page has said something that it takes back by itself after a while, and may have taken back by now. */
 export const said = (page: Page, text: string) => base.expect.poll(() => page.evaluate(() => (window as { said?: string[] }).said)).toContainEqual(base.expect.stringContaining(text));
 
+/** Chooses in the picker that is open, by typing. What it offers may still be on its way. */
+export async function choose(page: Page, text: string) {
+  const list = page.locator('.popover');
+  await list.getByRole('combobox').fill(text);
+  await list.getByRole('option').filter({ hasText: text }).first().waitFor();
+  await page.keyboard.press('Enter');
+}
+
 /** Chooses in the picker of this name, by typing. */
 export async function pick(page: Page, label: string | RegExp, text: string) {
   await page.getByRole('button', { name: label }).click();
-  await page.locator('.popover').getByRole('combobox').fill(text);
-  await page.keyboard.press('Enter');
+  await choose(page, text);
 }
 
 /** Keeps what `said` asks for. */

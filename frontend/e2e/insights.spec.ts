@@ -1,6 +1,6 @@
 /** Each kind of question by clicks, on events so few that their answers can be counted by hand. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, logIn, pick, said, test, url } from './fixtures';
+import { choose, expect, logIn, pick, said, test, url } from './fixtures';
 import { account, call, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
@@ -229,8 +229,7 @@ test('paths: what people do after an event, and a funnel made of it', async ({ p
   await expect(drawer).toBeVisible();
   await close(page);
   await page.getByRole('button', { name: /^named by: / }).click();
-  await page.locator('.popover').getByRole('combobox').fill('page');
-  await page.keyboard.press('Enter');
+  await choose(page, 'page');
   await expect.poll(async () => (await cells(page, 'Table')).map((row) => row.slice(1, 3))).toEqual([['/', '10'], ['/pricing', '3']]);
 });
 

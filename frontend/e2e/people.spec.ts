@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { axe, violations, wcag } from './axe';
-import { expect, logIn, said, test, url } from './fixtures';
+import { choose, expect, logIn, said, test, url } from './fixtures';
 import { account, call, emailOf, join, project, send } from './seed';
 
 const hour = 3_600_000;
@@ -37,8 +37,7 @@ const scan = (page: Page) => violations(axe(page).withTags([...wcag, 'best-pract
 /** Chooses in the picker of this name, by typing. */
 async function pick(page: Page, label: string | RegExp, text: string) {
   await page.getByRole('button', { name: label }).last().click();
-  await page.locator('.popover').getByRole('combobox').fill(text);
-  await page.keyboard.press('Enter');
+  await choose(page, text);
 }
 const names = (page: Page) => page.locator('.rows .name').allInnerTexts().then((all) => all.sort());
 
@@ -192,8 +191,7 @@ test('cohorts: a tree with its live size, a list from a file, and a deletion tha
   // One that another stands on says so before it goes.
   await page.goto(`/projects/${mine.projectId}/cohorts/new`);
   await pick(page, /^Choose who/, 'are in the cohort');
-  await page.locator('.popover').getByRole('combobox').fill('Buyers'); // it is open already
-  await page.keyboard.press('Enter');
+  await choose(page, 'Buyers'); // it is open already
   await page.getByRole('button', { name: 'Save…' }).click();
   await page.getByLabel('Name', { exact: true }).fill('On top');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
