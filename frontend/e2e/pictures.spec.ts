@@ -6,7 +6,8 @@ const images = join(import.meta.dirname, '../../docs/images');
 
 for (const [name, path, ready] of [
   ['overview', home, '.bars li'],
-  ['explore', `${home}/explore?by=name&chart=area&range=30d`, '.plot svg .line path'],
+  ['trends', `${home}/insights?series=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }, { event: 'search' }, { event: 'purchased' }]))}&range=30d`, '.plot svg .line path'],
+  ['funnel', `${home}/insights?kind=funnel&range=30d&steps=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }, { event: 'search' }, { event: 'purchased' }]))}`, '.marks rect'],
 ] as const) {
   test(name, async ({ page, colorScheme }) => {
     await logIn(page);
