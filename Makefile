@@ -61,12 +61,17 @@ run: postgres build ## run an empty Nimbus
 generate: ## generate gen/ and the SDKs from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
-# Two at a time, the longest first: a browser, a database and a test program keep each other waiting, and two cores would be idle
-# for a third of the time.
-# Python comes before the build: a wheel that is packed while test-go compiles would change what it embeds.
-.PHONY: test
+# Two at a time: a browser, a database and a test program keep each other waiting, and two cores would be idle for a third of the
+# time. Python and the build come before: what is packed while test-go compiles would change what it embeds.
+LANE_1 := test-go test-python
+LANE_2 := test-frontend test-ts test-sdk-go test-kotlin
+.PHONY: test test-lane-1 test-lane-2
 test: python build ## run every test
-	@$(MAKE) --no-print-directory -j2 test-go test-frontend test-ts test-sdk-go test-kotlin test-python
+	@$(MAKE) --no-print-directory -j2 test-lane-1 test-lane-2
+test-lane-1:
+	@for target in $(LANE_1); do $(MAKE) --no-print-directory $$target || exit 1; done
+test-lane-2:
+	@for target in $(LANE_2); do $(MAKE) --no-print-directory $$target || exit 1; done
 
 # Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
 # the tests with concurrency do.

@@ -9,7 +9,7 @@ if ! command -v npm >/dev/null; then
 	exit 0
 fi
 packed=$(ls sdk/dist/nimbus-analytics-sdk-*.tgz 2>/dev/null | head -n 1)
-if [ -n "$packed" ] && [ -z "$(find sdk/typescript package-lock.json \( -name node_modules -o -name dist -o -name dist-test -o -name test \) -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
+if [ -n "$packed" ] && [ -d sdk/typescript/dist ] && [ -z "$(find sdk/typescript package-lock.json \( -name node_modules -o -name dist -o -name dist-test -o -name test \) -prune -o -type f -newer "$packed" -print | head -n 1)" ]; then
 	exit 0
 fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
