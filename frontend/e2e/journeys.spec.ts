@@ -282,7 +282,7 @@ test('an access token that ran out is replaced once, and nobody notices', async 
   page.on('request', (r) => (refreshes += r.url().endsWith('/v1/auth/refresh') ? 1 : 0));
   // The server's own answer to a token that ran out, for every token until the next refresh.
   let spent = true;
-  await page.route(/\/v1\/(metrics|events)/, (route) => (spent ? route.fulfill({ status: 401, json: { code: 'token_expired', title: 'Expired', status: 401, detail: '', type: '', request_id: '' } }) : route.continue()));
+  await page.route(/\/v1\/(metrics|events|insights)/, (route) => (spent ? route.fulfill({ status: 401, json: { code: 'token_expired', title: 'Expired', status: 401, detail: '', type: '', request_id: '' } }) : route.continue()));
   await page.route('**/v1/auth/refresh', async (route) => {
     spent = false;
     await route.continue();
