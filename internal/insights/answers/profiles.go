@@ -69,23 +69,15 @@ func (r *resolver) give(d *scan.Dictionary) {
 	r.profiles.given, r.profiles.names = append(r.profiles.given, d), append(r.profiles.names, d.Prop)
 }
 
-// fill finds who is in the sets, and gives the dictionaries their values, as of a moment.
+// fill finds who is in the sets, and gives the dictionaries their values, as of a moment. A question that counts groups has no sets:
+// whom it considers is another resolver's.
 func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behaviour.Identity, asOf int64) error {
-	r, err := people.NewReader(ctx, v, id, asOf)
-	if err != nil {
-		return err
-	}
-	c.reader = r
 	at := make(map[string]int, len(c.names))
 	for i, name := range c.names {
 		at[name] = i
 	}
-	c.all = behaviour.Set{}
 	for _, d := range c.given {
 		d.Forget()
-	}
-	for _, clause := range c.list {
-		clause.set = behaviour.Set{}
 	}
 	give := func(to uint32, values []parts.Value) {
 		for _, d := range c.given {
@@ -93,20 +85,23 @@ func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behavi
 		}
 	}
 	if c.groups != nil {
-		err := people.GroupValues(ctx, v, c.groups.Type, asOf, c.names, func(key string, values []parts.Value) {
+		return people.GroupValues(ctx, v, c.groups.Type, asOf, c.names, func(key string, values []parts.Value) {
 			if no := c.groups.Number(key); no != 0 {
 				give(no, values)
 			}
 		})
-		if err != nil {
-			return err
-		}
+	}
+	r, err := people.NewReader(ctx, v, id, asOf)
+	if err != nil {
+		return err
+	}
+	c.reader, c.all = r, behaviour.Set{}
+	for _, clause := range c.list {
+		clause.set = behaviour.Set{}
 	}
 	return r.Each(ctx, c.names, func(person uint32, values []parts.Value) {
 		c.all.Add(person)
-		if c.groups == nil {
-			give(person, values)
-		}
+		give(person, values)
 		for _, clause := range c.list {
 			if clause.fits(func(prop string) parts.Value { return values[at[prop]] }) != clause.empty {
 				clause.set.Add(person)
