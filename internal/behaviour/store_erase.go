@@ -131,8 +131,8 @@ func (s *Store) eventsOfPieces(
 	return found, nil
 }
 
-// EraseEvents deletes the events of somebody at some moments, which are in order, in microseconds since 1970, takes them out of the counts, and has their
-// days built anew, in one transaction. It returns how many there were.
+// EraseEvents deletes the events of somebody at some moments, which are in order, in microseconds since 1970, takes them out of the
+// counts, and has their days built anew, in one transaction. It returns how many there were.
 func (s *Store) EraseEvents(ctx context.Context, x *Erasure, moments []int64) (deleted int64, err error) {
 	var days []int32
 	for _, at := range moments {

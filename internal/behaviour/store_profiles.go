@@ -286,25 +286,26 @@ func (s *Store) groups(
 		if err != nil {
 			return err
 		}
-		of := make([]events.Subject, len(keys))
-		for i, key := range keys {
-			of[i] = events.Subject{Kind: events.Group, GroupType: kind, Key: key}
-		}
-		if d.Profiles, err = s.profiles(ctx, tx, project, of); err != nil {
+		if d.Profiles, err = s.profiles(ctx, tx, project, groupsOf(kind, keys)); err != nil {
 			return err
 		}
 		pending, err := s.q.ProfilePendingGroups(ctx, tx, project, kind, keys)
 		if err != nil {
 			return fmt.Errorf("read pending operations: %w", err)
 		}
-		of = of[:0]
-		for _, key := range pending {
-			of = append(of, events.Subject{Kind: events.Group, GroupType: kind, Key: key})
-		}
-		d.Operations, err = s.operations(ctx, tx, project, of)
+		d.Operations, err = s.operations(ctx, tx, project, groupsOf(kind, pending))
 		return err
 	})
 	return *d, err
+}
+
+// groupsOf are the groups of a type with these keys.
+func groupsOf(kind string, keys []string) []events.Subject {
+	of := make([]events.Subject, len(keys))
+	for i, key := range keys {
+		of[i] = events.Subject{Kind: events.Group, GroupType: kind, Key: key}
+	}
+	return of
 }
 
 // groupsTime bounds a statement about groups.

@@ -80,53 +80,54 @@ const pageProfiles = 20_000
 // ProfileMembers calls fn with some members of every stored profile of a person, by number: as JSON, empty where there is none.
 func (v *View) ProfileMembers(ctx context.Context, names []string, fn func(no uint32, exists bool, members []string)) error {
 	return v.with(ctx, func(tx db.DBTX) error {
-		after := int32(0)
-		for {
-			rows, err := v.store.q.ProfileMembers(ctx, tx, db.ProfileMembersParams{
-				ProjectID: v.project, Names: names, After: after, MaxRows: pageProfiles})
-			if err != nil {
-				return fmt.Errorf("read profiles: %w", err)
-			}
-			for _, r := range rows {
+		arg := db.ProfileMembersParams{ProjectID: v.project, Names: names, MaxRows: pageProfiles}
+		return everyPage("read profiles", func() ([]db.ProfileMembersRow, error) { return v.store.q.ProfileMembers(ctx, tx, arg) },
+			func(r *db.ProfileMembersRow) {
 				fn(uint32(r.No), r.Existing, r.Members)
-				after = r.No
-			}
-			if len(rows) < pageProfiles {
-				return nil
-			}
-		}
+				arg.After = r.No
+			})
 	})
 }
 
-// GroupsSince returns the keys of the groups of a type whose profiles were not yet what is stored at a moment, in microseconds
-// since 1970, or of which operations are pending.
-func (v *View) GroupsSince(ctx context.Context, kind string, asOf int64) (keys []string, err error) {
-	err = v.with(ctx, func(tx db.DBTX) (err error) {
-		if keys, err = v.store.q.GroupsSince(ctx, tx, v.project, kind, time.UnixMicro(min(asOf, farthest))); err != nil {
+// everyPage calls fn with every row that read returns, pageProfiles at a time: fn has the next page begin after its row.
+func everyPage[Row any](what string, read func() ([]Row, error), fn func(*Row)) error {
+	for {
+		rows, err := read()
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		for i := range rows {
+			fn(&rows[i])
+		}
+		if len(rows) < pageProfiles {
+			return nil
+		}
+	}
+}
+
+// GroupsSince returns the groups of a type whose profiles were not yet what is stored at a moment, in microseconds since 1970, or of
+// which operations are pending.
+func (v *View) GroupsSince(ctx context.Context, kind string, asOf int64) (groups []events.Subject, err error) {
+	err = v.with(ctx, func(tx db.DBTX) error {
+		keys, err := v.store.q.GroupsSince(ctx, tx, v.project, kind, time.UnixMicro(min(asOf, farthest)))
+		if err != nil {
 			return fmt.Errorf("find groups: %w", err)
 		}
+		groups = groupsOf(kind, keys)
 		return nil
 	})
-	return keys, err
+	return groups, err
 }
 
 // GroupMembers is ProfileMembers of the groups of a type, by key.
 func (v *View) GroupMembers(ctx context.Context, kind string, names []string, fn func(key string, exists bool, members []string)) error {
 	return v.with(ctx, func(tx db.DBTX) error {
 		arg := db.GroupMembersParams{ProjectID: v.project, GroupType: kind, Names: names, MaxRows: pageProfiles}
-		for {
-			rows, err := v.store.q.GroupMembers(ctx, tx, arg)
-			if err != nil {
-				return fmt.Errorf("read groups: %w", err)
-			}
-			for _, r := range rows {
+		return everyPage("read groups", func() ([]db.GroupMembersRow, error) { return v.store.q.GroupMembers(ctx, tx, arg) },
+			func(r *db.GroupMembersRow) {
 				fn(r.Key, r.Existing, r.Members)
 				arg.After = r.Key
-			}
-			if len(rows) < pageProfiles {
-				return nil
-			}
-		}
+			})
 	})
 }
 
@@ -280,22 +281,14 @@ func (v *View) ProfileTimes(ctx context.Context, asOf int64, fn func(ProfileTime
 	}
 	return v.with(ctx, func(tx db.DBTX) error {
 		arg := db.ProfileTimesParams{ProjectID: v.project, AsOf: time.UnixMicro(min(asOf, farthest)), MaxRows: pageProfiles}
-		for {
-			rows, err := v.store.q.ProfileTimes(ctx, tx, arg)
-			if err != nil {
-				return fmt.Errorf("read when profiles began: %w", err)
-			}
-			for _, r := range rows {
+		return everyPage("read when profiles began", func() ([]db.ProfileTimesRow, error) { return v.store.q.ProfileTimes(ctx, tx, arg) },
+			func(r *db.ProfileTimesRow) {
 				no := uint32(r.No)
 				if no == 0 {
 					no = loose[PersonKey{PersonKind(r.Kind), r.Key}]
 				}
 				fn(ProfileTime{No: no, Since: r.Since.UnixMicro(), Deleted: r.Deleted})
 				arg.AfterKind, arg.AfterKey = r.Kind, r.Key
-			}
-			if len(rows) < pageProfiles {
-				return nil
-			}
-		}
+			})
 	})
 }

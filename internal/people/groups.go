@@ -77,17 +77,17 @@ func (g *Groups) Get(ctx context.Context, project uuid.UUID, kind, key string) (
 func GroupValues(
 	ctx context.Context, v *behaviour.View, kind string, asOf int64, names []string, fn func(key string, values []parts.Value),
 ) error {
-	keys, err := v.GroupsSince(ctx, kind, asOf)
+	of, err := v.GroupsSince(ctx, kind, asOf)
 	if err != nil {
 		return err
-	}
-	of, anew := make([]events.Subject, len(keys)), make(map[string][]behaviour.Operation, len(keys))
-	for i, key := range keys {
-		of[i], anew[key] = events.Subject{Kind: events.Group, GroupType: kind, Key: key}, nil
 	}
 	stored, err := v.Operations(ctx, of)
 	if err != nil {
 		return err
+	}
+	anew := make(map[string][]behaviour.Operation, len(of))
+	for _, group := range of {
+		anew[group.Key] = nil
 	}
 	for i := range stored {
 		if o := &stored[i]; o.KnownAt(asOf) {
@@ -96,16 +96,17 @@ func GroupValues(
 	}
 	values := make([]parts.Value, len(names))
 	for key, list := range anew {
-		operations, err := operationsOf(list)
+		p, exists, err := madeOf(list)
 		if err != nil {
 			return err
 		}
-		if p, exists := (Profile{}).with(false, operations); exists {
-			if err := valuesOf(values, p, names); err != nil {
-				return err
-			}
-			fn(key, values)
+		if !exists {
+			continue
 		}
+		if err := valuesOf(values, p, names); err != nil {
+			return err
+		}
+		fn(key, values)
 	}
 	var failed error
 	err = v.GroupMembers(ctx, kind, names, func(key string, exists bool, members []string) {
@@ -129,11 +130,11 @@ func groupsOf(d *behaviour.GroupData) (all []GroupProfile, anew map[string]bool,
 		by[of] = append(by[of], d.Operations[i])
 	}
 	for of, list := range by {
-		operations, err := operationsOf(list)
+		p, exists, err := madeOf(list)
 		if err != nil {
 			return nil, nil, err
 		}
-		if p, exists := (Profile{}).with(false, operations); exists {
+		if exists {
 			all = append(all, GroupProfile{of.Key, p})
 		}
 	}

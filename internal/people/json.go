@@ -59,6 +59,16 @@ func (p Profile) JSON() (json.RawMessage, error) {
 	return text, nil
 }
 
+// madeOf is the profile that stored operations make from nothing, and whether there is one. They are in the order in which they apply.
+func madeOf(stored []behaviour.Operation) (p Profile, exists bool, err error) {
+	operations, err := operationsOf(stored)
+	if err != nil {
+		return nil, false, err
+	}
+	p, exists = Profile{}.with(false, operations)
+	return p, exists, nil
+}
+
 // operationsOf are stored operations as profiles are made of.
 func operationsOf(stored []behaviour.Operation) ([]Operation, error) {
 	all := make([]Operation, len(stored))

@@ -81,11 +81,11 @@ func (r *Reader) make(stored []behaviour.Operation, no map[events.Subject]uint32
 		by[person] = append(by[person], *o)
 	}
 	for person, list := range by {
-		operations, err := operationsOf(list)
+		p, exists, err := madeOf(list)
 		if err != nil {
 			return err
 		}
-		if p, exists := (Profile{}).with(false, operations); exists {
+		if exists {
 			r.anew[person] = p
 		}
 	}
