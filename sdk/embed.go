@@ -1,5 +1,6 @@
 // Package sdk embeds the SDKs as a running Nimbus serves them below /sdk/: dist has index.json, which lists the packages, and
-// a file for each. scripts/pack-sdk.sh writes them; until it has run there is nothing but a placeholder, and the list is empty.
+// the files of each. scripts/pack-sdk.sh, scripts/pack-python.sh and make sdk-kotlin write them; until they have run there is nothing but
+// a placeholder, and the list is empty.
 package sdk
 
 import (

@@ -90,9 +90,6 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	if err := registerSDKs(e, sdk.Dist); err != nil {
 		return nil, err
 	}
-	if err := registerMaven(e, sdk.Dist); err != nil {
-		return nil, err
-	}
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })
 	e.GET("/healthz", echo.WrapHandler(o.Ready))
 	e.GET("/readiness", echo.WrapHandler(o.Ready))
