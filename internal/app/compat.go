@@ -33,12 +33,12 @@ func dialectNames(all []compat.Dialect) []string {
 // wireCompat makes the way in for other vendors' SDKs, of the dialects that are switched on.
 func (a *App) wireCompat(g *eventsGroup) {
 	g.quarantine = compat.NewQuarantine(a.db.Pool, a.reg, a.now)
-	g.compat = compat.NewServer(a.access.keys, g.ingester, g.quarantine, a.now, a.log, dialectsOn(a.cfg)...)
+	g.compat = compat.NewServer(a.access.keys, g.ingester, g.quarantine, a.cfg.BasePath, a.now, a.log, dialectsOn(a.cfg)...)
 }
 
 // vendors are the operations of the contract in other vendors' wire formats.
-func vendors(s *compat.Server, base string) httpapi.Vendors {
+func vendors(s *compat.Server) httpapi.Vendors {
 	return httpapi.Vendors{Operations: api.VendorOperations, Serves: s.Serves, Serve: func(r *httpapi.VendorRequest) error {
-		return s.Serve(r, r.Operation.Dialect, r.Operation.ID, compat.Edge{Base: base, Body: r.Body, Admit: r.Admit, Deny: r.Deny})
+		return s.Serve(r, r.Operation.Dialect, r.Operation.ID, compat.Edge{Body: r.Body, Admit: r.Admit, Deny: r.Deny})
 	}}
 }

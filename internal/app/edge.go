@@ -56,7 +56,7 @@ func (a *App) wireEdge() error {
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
 		AppName: a.cfg.AppName, BasePath: a.cfg.BasePath, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
-		Operations: api.Operations, Vendors: vendors(a.events.compat, a.cfg.BasePath), Assistants: a.assistants(), Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
+		Operations: api.Operations, Vendors: vendors(a.events.compat), Assistants: a.assistants(), Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
 		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
 		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize, BulkMemory: a.bulkMemory,
 	})

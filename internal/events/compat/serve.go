@@ -27,7 +27,6 @@ type Keys interface {
 
 // Edge is what the HTTP edge does for a request before and beside its handler.
 type Edge struct {
-	Base  string                               // below which browsers find the server, such as /analytics; empty: at its root
 	Body  func() ([]byte, error)               // the body, without its compression
 	Admit func(p *auth.Principal) error        // the limit of a caller
 	Deny  func(refused error) (slowDown error) // counts refused credentials
@@ -39,13 +38,14 @@ type Server struct {
 	ingester   *ingest.Ingester
 	quarantine *Quarantine
 	dialects   map[string]Dialect
+	base       string
 	now        func() time.Time
 	log        *slog.Logger
 }
 
-// NewServer returns a server of these dialects.
-func NewServer(keys Keys, i *ingest.Ingester, q *Quarantine, now func() time.Time, log *slog.Logger, dialects ...Dialect) *Server {
-	s := &Server{keys: keys, ingester: i, quarantine: q, now: now, log: log, dialects: make(map[string]Dialect, len(dialects))}
+// NewServer returns a server of these dialects. Browsers find it below base, such as /analytics; at the root when it is empty.
+func NewServer(keys Keys, i *ingest.Ingester, q *Quarantine, base string, now func() time.Time, log *slog.Logger, dialects ...Dialect) *Server {
+	s := &Server{keys: keys, ingester: i, quarantine: q, base: base, now: now, log: log, dialects: make(map[string]Dialect, len(dialects))}
 	for _, d := range dialects {
 		s.dialects[d.Name()] = d
 	}
@@ -58,7 +58,7 @@ func (s *Server) Serves(dialect string) bool { return s.dialects[dialect] != nil
 // Serve answers a request to an operation of a dialect.
 func (s *Server) Serve(c echo.Context, dialect, operation string, edge Edge) error {
 	d := s.dialects[dialect]
-	call := &Call{Operation: operation, Request: c.Request(), Base: edge.Base, Param: c.Param, Now: s.now()}
+	call := &Call{Operation: operation, Request: c.Request(), Base: s.base, Param: c.Param, Now: s.now()}
 	if stub := d.Stub(call); stub != nil {
 		return write(c, *stub)
 	}
