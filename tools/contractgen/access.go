@@ -24,19 +24,19 @@ func (o *operations) access(b *strings.Builder, at string, item *openapi3.PathIt
 	switch {
 	case role == "":
 	case role == "operator" && about != "":
-		o.add(at, "is about the whole instance, so x-project has no effect")
+		o.Add(at, "is about the whole instance, so x-project has no effect")
 	case role == "operator":
 		named = "" // whichever project it names, no membership is asked for
 	case role == "account" && (named != "" || about != ""):
-		o.add(at, "is about a project, so x-role must be viewer, admin or owner")
+		o.Add(at, "is about a project, so x-role must be viewer, admin or owner")
 	case role != "account" && named == "" && about != "caller":
-		o.add(at, "names no %s, so x-role must be account, or x-project caller", projectID)
+		o.Add(at, "names no %s, so x-role must be account, or x-project caller", projectID)
 	case about == "caller" && named != "":
-		o.add(at, "names its project in the %s, so x-project: caller has no effect", named)
+		o.Add(at, "names its project in the %s, so x-project: caller has no effect", named)
 	case about == "caller" && role != "viewer":
-		o.add(at, "is about every project of the caller, so x-role must be viewer")
+		o.Add(at, "is about every project of the caller, so x-role must be viewer")
 	case about == "deleted" && named != "path":
-		o.add(at, "must name the deleted project in its path")
+		o.Add(at, "must name the deleted project in its path")
 	}
 	fmt.Fprintf(b, "Role: %q,\n", role)
 	if about == "caller" {
@@ -59,7 +59,7 @@ func (o *operations) self(b *strings.Builder, at string, item *openapi3.PathItem
 	self, _ := value.(string)
 	p := parameter(item, op, "path", self)
 	if p == nil || p.Schema == nil || p.Schema.Value == nil || p.Schema.Value.Format != "uuid" || named != "path" {
-		o.add(at, "x-self must name a path parameter that is a UUID, of an operation with its project in the path")
+		o.Add(at, "x-self must name a path parameter that is a UUID, of an operation with its project in the path")
 	}
 	fmt.Fprintf(b, "Self: %q,\n", self)
 }
@@ -71,14 +71,14 @@ func (o *operations) serving(b *strings.Builder, at string, op *openapi3.Operati
 	answer := o.oneOf(at, op, "x-answer", "", "stream", "export")
 	cost := o.oneOf(at, op, "x-cost", "", "question", "ingestion")
 	if body != "" && op.RequestBody == nil {
-		o.add(at, "has no body, so x-body has no effect")
+		o.Add(at, "has no body, so x-body has no effect")
 	}
 	if answer != "" && op.RequestBody != nil {
-		o.add(at, "has a body; an operation with x-answer: %s is served without reading one", answer)
+		o.Add(at, "has a body; an operation with x-answer: %s is served without reading one", answer)
 	}
 	public := op.Security != nil && len(*op.Security) == 0
 	if cost != "" && public {
-		o.add(at, "is public, and x-cost is counted by caller")
+		o.Add(at, "is public, and x-cost is counted by caller")
 	}
 	if body != "" {
 		fmt.Fprintf(b, "BodySize: %q,\n", body)
@@ -101,11 +101,11 @@ func (o *operations) tool(b *strings.Builder, at string, op *openapi3.Operation)
 	reply := op.Responses.Status(http.StatusOK)
 	switch {
 	case !strings.HasSuffix(scope, ":read"):
-		o.add(at, "has x-tool, so its x-scope must end in :read")
+		o.Add(at, "has x-tool, so its x-scope must end in :read")
 	case op.Extensions["x-answer"] != nil || reply == nil || reply.Value.Content["application/json"] == nil:
-		o.add(at, "has x-tool, so it must answer 200 with application/json")
+		o.Add(at, "has x-tool, so it must answer 200 with application/json")
 	case op.Summary == "":
-		o.add(at, "has x-tool, so it needs a summary, which is the title of the tool")
+		o.Add(at, "has x-tool, so it needs a summary, which is the title of the tool")
 	}
 	b.WriteString("Tool: true,\n")
 }
@@ -117,13 +117,13 @@ func (o *operations) oneOf(at string, op *openapi3.Operation, name string, allow
 		if allowed[0] == "" {
 			return ""
 		}
-		o.add(at, "has security but no %s", name)
+		o.Add(at, "has security but no %s", name)
 		return ""
 	}
 	if text, _ := value.(string); text != "" && slices.Contains(allowed, text) {
 		return text
 	}
-	o.add(at, "%s must be one of %s", name, strings.TrimSpace(strings.Join(allowed, " ")))
+	o.Add(at, "%s must be one of %s", name, strings.TrimSpace(strings.Join(allowed, " ")))
 	return ""
 }
 
@@ -134,18 +134,18 @@ func (o *operations) named(at string, item *openapi3.PathItem, op *openapi3.Oper
 		if p := parameter(item, op, in, projectID); p != nil {
 			places = append(places, in)
 			if p.Schema == nil || p.Schema.Value == nil || p.Schema.Value.Format != "uuid" || !p.Required {
-				o.add(at, "%s in the %s must be a required UUID", projectID, in)
+				o.Add(at, "%s in the %s must be a required UUID", projectID, in)
 			}
 		}
 	}
 	if s := jsonBody(op); s != nil && s.Properties[projectID] != nil {
 		places = append(places, "body")
 		if !namesProject(s) || !op.RequestBody.Value.Required {
-			o.add(at, "%s in the body must be a required UUID, of a body that is required", projectID)
+			o.Add(at, "%s in the body must be a required UUID, of a body that is required", projectID)
 		}
 	}
 	if len(places) > 1 {
-		o.add(at, "names its project in the %s; one place is enough", strings.Join(places, " and the "))
+		o.Add(at, "names its project in the %s; one place is enough", strings.Join(places, " and the "))
 	}
 	return strings.Join(places[:min(len(places), 1)], "")
 }

@@ -93,19 +93,19 @@ func (d *decoders) roots() {
 		for _, mime := range slices.Sorted(maps.Keys(op.RequestBody.Value.Content)) {
 			if mime != "application/json" {
 				if strings.Contains(mime, "json") && !strings.Contains(mime, "ndjson") {
-					d.add(at, "request body of type %q is not supported; use application/json", mime)
+					d.Add(at, "request body of type %q is not supported; use application/json", mime)
 				}
 				continue
 			}
 			ref := op.RequestBody.Value.Content[mime].Schema
 			name, ok := componentName(ref)
 			if !ok {
-				d.add(at, "the JSON request body must be a $ref to a schema under components")
+				d.Add(at, "the JSON request body must be a $ref to a schema under components")
 				continue
 			}
 			expr, err := d.shapes.component(name, ref.Value.Extensions)
 			if err != nil {
-				d.add("schema "+name, "%v", err)
+				d.Add("schema "+name, "%v", err)
 				continue
 			}
 			if m := d.want("schema "+name, expr, ref.Value); m != nil {
@@ -126,12 +126,12 @@ func componentName(ref *openapi3.SchemaRef) (string, bool) {
 func (d *decoders) want(at string, expr ast.Expr, s *openapi3.Schema) *method {
 	typ := d.shapes.named(expr)
 	if _, ok := d.shapes.under(expr).(*ast.StructType); !ok || typ == "" {
-		d.add(at, "its Go type is %s, not a named struct; name the schema under components", d.shapes.print(expr))
+		d.Add(at, "its Go type is %s, not a named struct; name the schema under components", d.shapes.print(expr))
 		return nil
 	}
 	if m := d.methods[typ]; m != nil {
 		if m.schema != s {
-			d.add(at, "shares the Go type %s with %s", typ, m.at)
+			d.Add(at, "shares the Go type %s with %s", typ, m.at)
 		}
 		return m
 	}
@@ -167,19 +167,19 @@ func (d *decoders) object(b *strings.Builder, m *method, strct *ast.StructType) 
 	s := m.schema
 	d.onlyKeywords(m.at, s, "properties", "required", "additionalProperties", "minProperties", "maxProperties", "nullable")
 	if typeOf(s) != "object" {
-		d.add(m.at, "must say type: object")
+		d.Add(m.at, "must say type: object")
 	}
 	if has := s.AdditionalProperties.Has; s.AdditionalProperties.Schema != nil || has == nil || *has {
-		d.add(m.at, "a request object must say additionalProperties: false")
+		d.Add(m.at, "a request object must say additionalProperties: false")
 	}
 	names := slices.Sorted(maps.Keys(s.Properties))
 	if len(names) > 64 {
-		d.add(m.at, "more than 64 properties are not supported")
+		d.Add(m.at, "more than 64 properties are not supported")
 		return
 	}
 	for _, name := range s.Required {
 		if _, ok := s.Properties[name]; !ok {
-			d.add(m.at, "requires %q, which is not among its properties", name)
+			d.Add(m.at, "requires %q, which is not among its properties", name)
 		}
 	}
 	fields := d.shapes.fields(strct)
@@ -189,11 +189,11 @@ func (d *decoders) object(b *strings.Builder, m *method, strct *ast.StructType) 
 		ref, at := s.Properties[name], m.at+"."+name
 		f, ok := fields[name]
 		if !ok || name == "" {
-			d.add(at, "the Go type %s has no field for it", m.typ)
+			d.Add(at, "the Go type %s has no field for it", m.typ)
 			continue
 		}
 		if ref.Value.ReadOnly {
-			d.add(at, "readOnly has no place in a request")
+			d.Add(at, "readOnly has no place in a request")
 		}
 		required := slices.Contains(s.Required, name)
 		if _, isSlice := d.shapes.under(f.typ).(*ast.ArrayType); isSlice && required && typeOf(ref.Value) == "array" {
@@ -250,7 +250,7 @@ func (d *decoders) fallback(lhs string, typ ast.Expr, s *openapi3.Schema, at str
 		}
 	}
 	if literal == "" {
-		d.add(at, "keyword \"default\" with %v is not supported for the Go type %s", s.Default, d.shapes.print(typ))
+		d.Add(at, "keyword \"default\" with %v is not supported for the Go type %s", s.Default, d.shapes.print(typ))
 	}
 	return set + fmt.Sprintf("%s = %s\n", lhs, literal)
 }
@@ -260,18 +260,18 @@ func (d *decoders) union(b *strings.Builder, m *method, strct *ast.StructType) {
 	s := m.schema
 	d.onlyKeywords(m.at, s, "oneOf", "discriminator", "nullable")
 	if s.Discriminator == nil || s.Discriminator.PropertyName == "" {
-		d.add(m.at, "keyword \"oneOf\" is only supported with a discriminator")
+		d.Add(m.at, "keyword \"oneOf\" is only supported with a discriminator")
 		return
 	}
 	if !isUnion(strct) {
-		d.add(m.at, "the Go type %s is not oapi-codegen's union", m.typ)
+		d.Add(m.at, "the Go type %s is not oapi-codegen's union", m.typ)
 		return
 	}
 	variants := map[string]*openapi3.SchemaRef{} // by discriminator value
 	for _, ref := range s.OneOf {
 		name, ok := componentName(ref)
 		if !ok {
-			d.add(m.at, "each variant of oneOf must be a $ref to a schema under components")
+			d.Add(m.at, "each variant of oneOf must be a $ref to a schema under components")
 			return
 		}
 		mapped := false
@@ -285,7 +285,7 @@ func (d *decoders) union(b *strings.Builder, m *method, strct *ast.StructType) {
 		}
 	}
 	if len(s.Discriminator.Mapping) > 0 && len(variants) != len(s.Discriminator.Mapping) {
-		d.add(m.at, "the discriminator's mapping must name each variant of oneOf and nothing else")
+		d.Add(m.at, "the discriminator's mapping must name each variant of oneOf and nothing else")
 	}
 	property := s.Discriminator.PropertyName
 	fmt.Fprintf(b, "\nfunc (v *%s) decode(r *contract.Reader) {\n*v = %[1]s{}\nstart := r.Pos()\nswitch kind, _ := r.Discriminator(%q); kind {\n", m.typ, property)
@@ -295,7 +295,7 @@ func (d *decoders) union(b *strings.Builder, m *method, strct *ast.StructType) {
 		name, _ := componentName(ref)
 		expr, err := d.shapes.component(name, ref.Value.Extensions)
 		if err != nil {
-			d.add("schema "+name, "%v", err)
+			d.Add("schema "+name, "%v", err)
 			continue
 		}
 		if d.want("schema "+name, expr, ref.Value) == nil {
@@ -315,6 +315,6 @@ func (d *decoders) union(b *strings.Builder, m *method, strct *ast.StructType) {
 func (d *decoders) discriminated(name string, s *openapi3.Schema, property, value string) {
 	ref := s.Properties[property]
 	if ref == nil || !slices.Contains(s.Required, property) || !slices.Contains(ref.Value.Enum, any(value)) {
-		d.add("schema "+name, "as a variant it must require %q with an enum that has %q", property, value)
+		d.Add("schema "+name, "as a variant it must require %q with an enum that has %q", property, value)
 	}
 }

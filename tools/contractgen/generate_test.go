@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bahagh/nimbus/tools/gen"
 )
 
 var update = flag.Bool("update", false, "write the fixture's generated files anew")
@@ -21,7 +23,7 @@ func TestFixtureIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := write(fixture, files); err != nil {
+		if err := gen.Write(fixture, files, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,32 +10,17 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"go/format"
-	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/bahagh/nimbus/tools/gen"
 )
 
 func main() {
-	spec := flag.String("spec", "", "the OpenAPI document")
 	types := flag.String("types", "", "the Go file oapi-codegen made of it")
-	out := flag.String("out", "", "the directory for decode.gen.go and operations.gen.go")
-	flag.Parse()
-	if *spec == "" || *types == "" || *out == "" || flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
-	}
-	files, err := generate(*spec, *types)
-	if err == nil {
-		err = write(*out, files)
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "contractgen: %v\n", err)
-		os.Exit(1)
-	}
+	gen.Main(func(spec string) (map[string][]byte, error) { return generate(spec, *types) }, "")
 }
 
 // generate returns the text of each file by name. Every problem of the contract is reported, not the first only.
@@ -51,7 +36,7 @@ func generate(spec, types string) (map[string][]byte, error) {
 	var found problems
 	operations := newOperations(doc, &found).emit()
 	decoders := newDecoders(doc, shapes, &found).emit()
-	if err := found.err(); err != nil {
+	if err := found.Err(); err != nil {
 		return nil, err
 	}
 	files := make(map[string][]byte, 2)
@@ -66,30 +51,5 @@ func generate(spec, types string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// write replaces a file only when its text changes, so that builds and watchers see no change where there is none.
-func write(dir string, files map[string][]byte) error {
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
-			continue
-		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// problems collects what is wrong with the contract, each with its place in the document.
-type problems []string
-
-func (p *problems) add(at, format string, args ...any) {
-	*p = append(*p, at+": "+fmt.Sprintf(format, args...))
-}
-
-func (p *problems) err() error {
-	if len(*p) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(*p, "\n"))
-}
+// problems are those of the contract; spec.go says what of a schema is one.
+type problems struct{ gen.Problems }

@@ -37,11 +37,11 @@ func (o *operations) emit() string {
 	rows, vendors := map[string]string{}, map[string]string{}
 	eachOperation(o.doc, func(at string, item *openapi3.PathItem, path, method string, op *openapi3.Operation) {
 		if op.OperationID == "" {
-			o.add(at, "has no operationId")
+			o.Add(at, "has no operationId")
 			return
 		}
 		if rows[op.OperationID] != "" || vendors[op.OperationID] != "" {
-			o.add(at, "operationId %q is taken", op.OperationID)
+			o.Add(at, "operationId %q is taken", op.OperationID)
 		}
 		if isVendors(op) {
 			vendors[op.OperationID] = o.vendorRow(at, path, method, op)
@@ -86,7 +86,7 @@ func (o *operations) collisions() {
 		for _, key := range kind.keys {
 			folded := strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(key))
 			if other, ok := taken[folded]; ok {
-				o.add("components."+kind.name+"."+key, "has the name of %s; they become one Go name", other)
+				o.Add("components."+kind.name+"."+key, "has the name of %s; they become one Go name", other)
 			}
 			taken[folded] = "components." + kind.name + "." + key
 		}
@@ -121,7 +121,7 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 		}
 	}
 	if len(op.Callbacks) > 0 {
-		o.add(at, "callbacks are not supported")
+		o.Add(at, "callbacks are not supported")
 	}
 	b.WriteString("}")
 	return b.String()
@@ -133,28 +133,28 @@ func (o *operations) security(b *strings.Builder, at string, op *openapi3.Operat
 	scope, _ := op.Extensions["x-scope"].(string)
 	switch {
 	case op.Security == nil:
-		o.add(at, "states no security; say security: [] if it is public")
+		o.Add(at, "states no security; say security: [] if it is public")
 		return
 	case len(*op.Security) == 0:
 		for _, name := range []string{"x-scope", "x-role", "x-project", "x-self"} {
 			if _, ok := op.Extensions[name]; ok {
-				o.add(at, "is public, so %s has no effect", name)
+				o.Add(at, "is public, so %s has no effect", name)
 			}
 		}
 		b.WriteString("Public: true,\n")
 		return
 	case scope == "":
-		o.add(at, "has security but no x-scope")
+		o.Add(at, "has security but no x-scope")
 	}
 	fmt.Fprintf(b, "Scope: %q,\nSecurity: []contract.Requirement{\n", scope)
 	for _, req := range *op.Security {
 		if len(req) == 0 {
-			o.add(at, "an empty security requirement makes the others optional; it is not supported")
+			o.Add(at, "an empty security requirement makes the others optional; it is not supported")
 		}
 		b.WriteString("{")
 		for i, scheme := range slices.Sorted(maps.Keys(req)) {
 			if o.doc.Components.SecuritySchemes[scheme] == nil {
-				o.add(at, "security names the unknown scheme %q", scheme)
+				o.Add(at, "security names the unknown scheme %q", scheme)
 			}
 			if i > 0 {
 				b.WriteString(", ")
@@ -180,7 +180,7 @@ func (o *operations) statuses(at string, op *openapi3.Operation) []string {
 			continue
 		}
 		if _, err := strconv.Atoi(status); err != nil {
-			o.add(at, "response %q is not a status; name each one", status)
+			o.Add(at, "response %q is not a status; name each one", status)
 			continue
 		}
 		out = append(out, status)

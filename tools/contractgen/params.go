@@ -35,14 +35,14 @@ func (o *operations) param(at string, p *openapi3.Parameter) string {
 	style := map[string]string{"path": "simple", "query": "form", "header": "simple"}[p.In]
 	switch {
 	case style == "":
-		o.add(at, "parameters in %q are not supported", p.In)
+		o.Add(at, "parameters in %q are not supported", p.In)
 	case p.Style != "" && p.Style != style:
-		o.add(at, "style %q is not supported", p.Style)
+		o.Add(at, "style %q is not supported", p.Style)
 	case p.AllowReserved || len(p.Content) > 0:
-		o.add(at, "allowReserved and content are not supported")
+		o.Add(at, "allowReserved and content are not supported")
 	}
 	if p.Schema == nil || p.Schema.Value == nil {
-		o.add(at, "has no schema")
+		o.Add(at, "has no schema")
 		return ""
 	}
 	o.plainRef(at, p.Schema)
@@ -67,13 +67,13 @@ func (o *operations) param(at string, p *openapi3.Parameter) string {
 func (o *operations) repeated(b *strings.Builder, at string, p *openapi3.Parameter, s *openapi3.Schema) *openapi3.Schema {
 	o.onlyKeywords(at, s, "items", "minItems", "maxItems", "default")
 	if p.In != "query" || p.Explode != nil && !*p.Explode {
-		o.add(at, "arrays are only supported in the query, exploded (?name=a&name=b)")
+		o.Add(at, "arrays are only supported in the query, exploded (?name=a&name=b)")
 	}
 	if s.MaxItems == nil || *s.MaxItems == 0 {
-		o.add(at, "must have a positive maxItems")
+		o.Add(at, "must have a positive maxItems")
 	}
 	if s.Items == nil {
-		o.add(at, "must have items")
+		o.Add(at, "must have items")
 		return nil
 	}
 	o.plainRef(at, s.Items)
@@ -94,7 +94,7 @@ func (o *operations) scalar(b *strings.Builder, at string, p *openapi3.Parameter
 	case "integer":
 		o.onlyKeywords(at, s, "format", "minimum", "maximum", "default")
 		if s.Format != "" && s.Format != "int32" && s.Format != "int64" {
-			o.add(at, "format %q is not supported for an integer", s.Format)
+			o.Add(at, "format %q is not supported for an integer", s.Format)
 		}
 		least, most := s.Min, s.Max
 		if s.Format == "int32" { // the Go type is an int32, so its range is part of the contract
@@ -105,7 +105,7 @@ func (o *operations) scalar(b *strings.Builder, at string, p *openapi3.Parameter
 	case "number":
 		o.onlyKeywords(at, s, "format", "minimum", "maximum", "default")
 		if s.Format != "" && s.Format != "double" {
-			o.add(at, "format %q is not supported for a number; use double", s.Format)
+			o.Add(at, "format %q is not supported for a number; use double", s.Format)
 		}
 		b.WriteString(", Kind: contract.KindNumber")
 		bounds(b, s.Min, s.Max)
@@ -116,7 +116,7 @@ func (o *operations) scalar(b *strings.Builder, at string, p *openapi3.Parameter
 		o.text(b, at, s)
 	default:
 		o.onlyKeywords(at, s)
-		o.add(at, "a parameter must be a string, a number, a boolean or an array of them")
+		o.Add(at, "a parameter must be a string, a number, a boolean or an array of them")
 	}
 }
 
@@ -143,7 +143,7 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 		o.onlyKeywords(at, s, "format", "default")
 		b.WriteString(", Kind: contract." + kind)
 	case s.Format != "":
-		o.add(at, "format %q is not supported for a parameter", s.Format)
+		o.Add(at, "format %q is not supported for a parameter", s.Format)
 	default:
 		o.onlyKeywords(at, s, "minLength", "maxLength", "pattern", "enum", "default", "x-no-control", "x-must-be")
 		values := o.enum(at, s)
@@ -170,7 +170,7 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 func (o *operations) jsonObject(b *strings.Builder, at string, p *openapi3.Parameter, s *openapi3.Schema) {
 	o.onlyKeywords(at, s, "minLength", "maxLength", "default")
 	if typeOf(s) != "string" {
-		o.add(at, "extension \"x-json-object\" needs type: string")
+		o.Add(at, "extension \"x-json-object\" needs type: string")
 	}
 	b.WriteString(", Kind: contract.KindString, JSON: true")
 	lengths(b, s)

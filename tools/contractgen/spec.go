@@ -50,11 +50,11 @@ func (p *problems) onlyKeywords(at string, s *openapi3.Schema, allowed ...string
 		if keyword == "-" || v.Field(i).IsZero() || slices.Contains(annotations, keyword) || slices.Contains(allowed, keyword) {
 			continue
 		}
-		p.add(at, "keyword %q is not supported here", keyword)
+		p.Add(at, "keyword %q is not supported here", keyword)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Extensions)) {
 		if slices.Contains(effective, name) && !slices.Contains(allowed, name) {
-			p.add(at, "extension %q is not supported here", name)
+			p.Add(at, "extension %q is not supported here", name)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (p *problems) plainRef(at string, ref *openapi3.SchemaRef) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(ref.Extensions)) {
 		if slices.Contains(effective, name) {
-			p.add(at, "extension %q has no effect beside a $ref; put it into the schema", name)
+			p.Add(at, "extension %q has no effect beside a $ref; put it into the schema", name)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (p *problems) boolExt(at string, ext map[string]any, name string) bool {
 	v, ok := ext[name]
 	b, isBool := v.(bool)
 	if ok && !isBool {
-		p.add(at, "extension %q must be true or false", name)
+		p.Add(at, "extension %q must be true or false", name)
 	}
 	return b
 }
@@ -100,7 +100,7 @@ func (p *problems) intExt(at string, ext map[string]any, name string) int {
 		n = int(v)
 	}
 	if n <= 0 {
-		p.add(at, "extension %q must be a positive integer", name)
+		p.Add(at, "extension %q must be a positive integer", name)
 	}
 	return n
 }
@@ -114,10 +114,10 @@ func (p *problems) enum(at string, s *openapi3.Schema) []string {
 			out = append(out, v)
 		case nil:
 			if !s.Nullable {
-				p.add(at, "enum has null but the schema is not nullable")
+				p.Add(at, "enum has null but the schema is not nullable")
 			}
 		default:
-			p.add(at, "enum value %v is not a string; only string enums are supported", v)
+			p.Add(at, "enum value %v is not a string; only string enums are supported", v)
 		}
 	}
 	return out

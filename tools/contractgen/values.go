@@ -56,7 +56,7 @@ func (d *decoders) value(b *strings.Builder, v value) {
 		d.assign(b, v, "bool", "r.Bool()")
 	default:
 		d.onlyKeywords(v.at, s)
-		d.add(v.at, "a schema without a single type is not supported")
+		d.Add(v.at, "a schema without a single type is not supported")
 	}
 }
 
@@ -74,15 +74,15 @@ func (d *decoders) rawJSON(b *strings.Builder, v value) {
 	s := v.ref.Value
 	d.onlyKeywords(v.at, s, "additionalProperties", "minProperties", "maxProperties", "nullable", "x-max-bytes", "x-max-depth")
 	if has := s.AdditionalProperties.Has; s.AdditionalProperties.Schema != nil || has != nil && !*has {
-		d.add(v.at, "a raw JSON object takes any member; say additionalProperties: true")
+		d.Add(v.at, "a raw JSON object takes any member; say additionalProperties: true")
 	}
 	anyValue := s.Type == nil
 	if !anyValue && typeOf(s) != "object" {
-		d.add(v.at, "a raw JSON value must be type: object, or have no type at all")
+		d.Add(v.at, "a raw JSON value must be type: object, or have no type at all")
 	}
 	size, depth := d.intExt(v.at, s.Extensions, "x-max-bytes"), d.intExt(v.at, s.Extensions, "x-max-depth")
 	if size == 0 || depth == 0 {
-		d.add(v.at, "a raw JSON value must be limited: say x-max-bytes and x-max-depth")
+		d.Add(v.at, "a raw JSON value must be limited: say x-max-bytes and x-max-depth")
 	}
 	var parts []string
 	parts = append(parts, fmt.Sprintf("MaxBytes: %d, MaxDepth: %d", size, depth))
@@ -101,7 +101,7 @@ func (d *decoders) rawJSON(b *strings.Builder, v value) {
 // counted writes the rule of an array or map. A maximum is required: it bounds the memory of one request.
 func (d *decoders) counted(v value, least uint64, most *uint64, keyword string) string {
 	if most == nil || *most == 0 || *most > 1<<31 {
-		d.add(v.at, "must have a positive %q, which bounds the memory a request can claim", keyword)
+		d.Add(v.at, "must have a positive %q, which bounds the memory a request can claim", keyword)
 		return "_"
 	}
 	return d.newRule(v, "CountRule", []string{fmt.Sprintf("Min: %d, Max: %d", least, *most)})
@@ -112,7 +112,7 @@ func (d *decoders) mapping(b *strings.Builder, v value) {
 	d.onlyKeywords(v.at, s, "additionalProperties", "minProperties", "maxProperties", "nullable")
 	m, ok := d.shapes.under(v.typ).(*ast.MapType)
 	if !ok || s.AdditionalProperties.Schema == nil || d.shapes.print(m.Key) != "string" {
-		d.add(v.at, "the Go type %s cannot hold it; name the object under components, say additionalProperties with a schema, "+
+		d.Add(v.at, "the Go type %s cannot hold it; name the object under components, say additionalProperties with a schema, "+
 			"or keep it raw with x-go-type: json.RawMessage", d.shapes.print(v.typ))
 		return
 	}
@@ -125,14 +125,14 @@ func (d *decoders) array(b *strings.Builder, v value) {
 	d.onlyKeywords(v.at, s, "items", "minItems", "maxItems", "uniqueItems", "nullable")
 	a, ok := d.shapes.under(v.typ).(*ast.ArrayType)
 	if !ok || a.Len != nil || s.Items == nil {
-		d.add(v.at, "the Go type %s is not a slice", d.shapes.print(v.typ))
+		d.Add(v.at, "the Go type %s is not a slice", d.shapes.print(v.typ))
 		return
 	}
 	read := "ReadSlice"
 	if s.UniqueItems {
 		read = "ReadSet"
 		if t := typeOf(s.Items.Value); t != "string" && t != "integer" {
-			d.add(v.at, "keyword \"uniqueItems\" is only supported for strings and integers")
+			d.Add(v.at, "keyword \"uniqueItems\" is only supported for strings and integers")
 		}
 	}
 	rule := d.counted(v, s.MinItems, s.MaxItems, "maxItems")
@@ -170,7 +170,7 @@ func (d *decoders) text(b *strings.Builder, v value, under string) {
 	default:
 		parts := d.stringRule(v.at, s)
 		if under != "string" && under != "openapi_types.Email" {
-			d.add(v.at, "the Go type %s is not a string", d.shapes.print(v.typ))
+			d.Add(v.at, "the Go type %s is not a string", d.shapes.print(v.typ))
 			return
 		}
 		call := "r.String(&" + d.newRule(v, "StringRule", parts) + ")"
@@ -184,7 +184,7 @@ func (d *decoders) text(b *strings.Builder, v value, under string) {
 // special assigns a format that has its own Go type.
 func (d *decoders) special(b *strings.Builder, v value, under, want, call string) {
 	if under != want {
-		d.add(v.at, "format %q needs the Go type %s, not %s", v.ref.Value.Format, want, d.shapes.print(v.typ))
+		d.Add(v.at, "format %q needs the Go type %s, not %s", v.ref.Value.Format, want, d.shapes.print(v.typ))
 		return
 	}
 	if strings.Contains(call, "openapi_types.") {
@@ -202,7 +202,7 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	}
 	if s.MaxLength != nil {
 		if *s.MaxLength == 0 {
-			d.add(at, "maxLength: 0 is not supported")
+			d.Add(at, "maxLength: 0 is not supported")
 		}
 		parts = append(parts, fmt.Sprintf("Max: %d", *s.MaxLength))
 	}
@@ -224,7 +224,7 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	case "uri":
 		parts = append(parts, "Format: contract.FormatURI")
 	default:
-		d.add(at, "format %q is not supported for a string", s.Format)
+		d.Add(at, "format %q is not supported for a string", s.Format)
 	}
 	if d.boolExt(at, s.Extensions, "x-no-control") {
 		parts = append(parts, "NoControl: true")
@@ -234,7 +234,7 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 
 func (p *problems) pattern(at, source string) {
 	if _, err := regexp.Compile(source); err != nil {
-		p.add(at, "keyword \"pattern\": %v", err)
+		p.Add(at, "keyword \"pattern\": %v", err)
 	}
 }
 
@@ -243,7 +243,7 @@ func (p *problems) mustBe(at string, s *openapi3.Schema) string {
 	v, ok := s.Extensions["x-must-be"]
 	says, isText := v.(string)
 	if ok && (!isText || says == "" || s.Pattern == "") {
-		p.add(at, "extension \"x-must-be\" must be text beside a pattern")
+		p.Add(at, "extension \"x-must-be\" must be text beside a pattern")
 	}
 	return says
 }
@@ -253,7 +253,7 @@ func (d *decoders) integer(b *strings.Builder, v value) {
 	d.onlyKeywords(v.at, s, "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "default", "nullable")
 	width := map[string]int{"int": 64, "int64": 64, "int32": 32, "int16": 16, "int8": 8}[d.shapes.print(d.shapes.under(v.typ))]
 	if width == 0 {
-		d.add(v.at, "the Go type %s is not a signed integer", d.shapes.print(v.typ))
+		d.Add(v.at, "the Go type %s is not a signed integer", d.shapes.print(v.typ))
 		return
 	}
 	switch s.Format {
@@ -261,7 +261,7 @@ func (d *decoders) integer(b *strings.Builder, v value) {
 	case "int32":
 		width = min(width, 32)
 	default:
-		d.add(v.at, "format %q is not supported for an integer", s.Format)
+		d.Add(v.at, "format %q is not supported for an integer", s.Format)
 	}
 	low, high := int64(-1)<<(width-1), int64(1)<<(width-1)-1
 	if s.Min != nil {
@@ -282,7 +282,7 @@ func (d *decoders) integer(b *strings.Builder, v value) {
 
 func (p *problems) intBound(at, keyword string, v float64) int64 {
 	if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
-		p.add(at, "keyword %q must be an integer of at most 53 bits here", keyword)
+		p.Add(at, "keyword %q must be an integer of at most 53 bits here", keyword)
 		return 0
 	}
 	return int64(v)
@@ -292,10 +292,10 @@ func (d *decoders) number(b *strings.Builder, v value) {
 	s := v.ref.Value
 	d.onlyKeywords(v.at, s, "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "default", "nullable")
 	if s.Format != "" && s.Format != "double" {
-		d.add(v.at, "format %q is not supported for a number; use double", s.Format)
+		d.Add(v.at, "format %q is not supported for a number; use double", s.Format)
 	}
 	if !d.isBasic(v.typ, "float64") {
-		d.add(v.at, "the Go type %s is not float64", d.shapes.print(v.typ))
+		d.Add(v.at, "the Go type %s is not float64", d.shapes.print(v.typ))
 		return
 	}
 	low, high := "-math.MaxFloat64", "math.MaxFloat64"
@@ -329,7 +329,7 @@ func set(b *strings.Builder, lhs, format string, args ...any) {
 // assign converts where the Go type is not the one the reader returns.
 func (d *decoders) assign(b *strings.Builder, v value, have, call string) {
 	if have == "bool" && !d.isBasic(v.typ, "bool") {
-		d.add(v.at, "the Go type %s is not a bool", d.shapes.print(v.typ))
+		d.Add(v.at, "the Go type %s is not a bool", d.shapes.print(v.typ))
 		return
 	}
 	if goType := d.shapes.print(v.typ); goType != have {

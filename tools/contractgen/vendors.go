@@ -21,18 +21,18 @@ func isVendors(op *openapi3.Operation) bool {
 func (o *operations) vendorRow(at, path, method string, op *openapi3.Operation) string {
 	dialect, _ := op.Extensions["x-dialect"].(string)
 	if dialect == "" {
-		o.add(at, "x-dialect must be the name of a dialect")
+		o.Add(at, "x-dialect must be the name of a dialect")
 	}
 	if op.Security == nil || len(*op.Security) > 0 {
-		o.add(at, "has an x-dialect, whose keys are where its vendor has them; say security: []")
+		o.Add(at, "has an x-dialect, whose keys are where its vendor has them; say security: []")
 	}
 	for name := range op.Extensions {
 		if name != "x-dialect" && name != "x-aliases" {
-			o.add(at, "has an x-dialect, so %s has no effect", name)
+			o.Add(at, "has an x-dialect, so %s has no effect", name)
 		}
 	}
 	if !slices.Equal(op.Tags, []string{compatibility}) {
-		o.add(at, "has an x-dialect, so its tag must be %s", compatibility)
+		o.Add(at, "has an x-dialect, so its tag must be %s", compatibility)
 	}
 	routes := []string{pathParam.ReplaceAllString(path, ":$1")}
 	for _, alias := range o.aliases(at, op) {
@@ -56,7 +56,7 @@ func (o *operations) aliases(at string, op *openapi3.Operation) []string {
 		}
 	}
 	if len(out) == 0 || len(out) != len(list) {
-		o.add(at, "x-aliases must be a list of paths that begin with a slash and do not end with one")
+		o.Add(at, "x-aliases must be a list of paths that begin with a slash and do not end with one")
 	}
 	return out
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/bahagh/nimbus/tools/gen"
 )
 
 const (
@@ -20,15 +22,15 @@ var handwritten = []string{"Problem", "FieldError"}
 
 // generator collects what goes into each file.
 type generator struct {
-	doc      *openapi3.T
-	tags     []string                   // in the order of the document
-	ops      map[string][]operation     // by tag, in the order of paths
-	used     map[string]map[string]bool // which tags use a schema
-	sent     map[string]bool            // schemas that are part of a request: their members can be set
-	sums     map[string][]string        // the sums (oneOf) that a schema is a case of
-	text     map[string]string          // of each type, by its name
-	owner    map[string]string          // the schema that an inline type belongs to
-	problems []string
+	gen.Problems
+	doc   *openapi3.T
+	tags  []string                   // in the order of the document
+	ops   map[string][]operation     // by tag, in the order of paths
+	used  map[string]map[string]bool // which tags use a schema
+	sent  map[string]bool            // schemas that are part of a request: their members can be set
+	sums  map[string][]string        // the sums (oneOf) that a schema is a case of
+	text  map[string]string          // of each type, by its name
+	owner map[string]string          // the schema that an inline type belongs to
 }
 
 // operation is one of the contract's.
@@ -50,7 +52,7 @@ func newGenerator(doc *openapi3.T) *generator {
 		item := doc.Paths.Value(path)
 		for method, op := range item.Operations() {
 			if len(op.Tags) != 1 {
-				g.bad(op.OperationID, "has not one tag")
+				g.Add(op.OperationID, "has not one tag")
 			} else if op.Tags[0] != vendors {
 				g.ops[op.Tags[0]] = append(g.ops[op.Tags[0]], operation{method, path, item, op})
 			}
@@ -67,10 +69,6 @@ func newGenerator(doc *openapi3.T) *generator {
 		}
 	}
 	return g
-}
-
-func (g *generator) bad(at, format string, args ...any) {
-	g.problems = append(g.problems, at+": "+fmt.Sprintf(format, args...))
 }
 
 // files returns the text of each file by name.

@@ -51,7 +51,7 @@ func (g *generator) method(tag string, o operation) string {
 	if o.op.RequestBody != nil {
 		media := o.op.RequestBody.Value.Content["application/json"]
 		if media == nil || media.Schema.Ref == "" {
-			g.bad(id, "has a body that is no JSON of a schema with a name")
+			g.Add(id, "has a body that is no JSON of a schema with a name")
 			return ""
 		}
 		g.mark(media.Schema, tag, true)
@@ -154,7 +154,7 @@ func (g *generator) answer(tag string, o operation) (result, begin, end, more st
 			case kind == "application/json":
 				g.mark(schema, tag, false)
 				if schema.Ref == "" {
-					g.bad(id, "answers JSON without a name")
+					g.Add(id, "answers JSON without a name")
 				}
 				types = append(types, refName(schema))
 				if code[0] != '2' { // such as that of a server that is not ready
@@ -166,7 +166,7 @@ func (g *generator) answer(tag string, o operation) (result, begin, end, more st
 			case strings.HasPrefix(code, "2"):
 				types = append(types, "stream")
 			default:
-				g.bad(id, "answers %s with %s", code, kind)
+				g.Add(id, "answers %s with %s", code, kind)
 			}
 		}
 		if strings.HasPrefix(code, "3") {
@@ -178,7 +178,7 @@ func (g *generator) answer(tag string, o operation) (result, begin, end, more st
 	case len(types) == 0:
 		return "", "caller.send(", ")", ""
 	case len(types) > 1:
-		g.bad(id, "answers with several types: %s", strings.Join(types, ", "))
+		g.Add(id, "answers with several types: %s", strings.Join(types, ", "))
 		return "", "", "", ""
 	case types[0] == "stream":
 		return ": java.io.InputStream", "return caller.stream(", ")", ""

@@ -69,7 +69,7 @@ func (g *generator) scalar(name string, s *openapi3.Schema) kotlin {
 	case s.Type.Is("number"):
 		return kotlin{name: "Double", read: "double(%s)"}
 	}
-	g.bad(name, "has a type that there is no Kotlin for")
+	g.Add(name, "has a type that there is no Kotlin for")
 	return kotlin{}
 }
 
@@ -114,7 +114,7 @@ func (g *generator) define(owner, name string, s *openapi3.Schema) {
 		return
 	}
 	if old, ok := g.text[name]; ok && old != text {
-		g.bad(name, "is the name of two types")
+		g.Add(name, "is the name of two types")
 	}
 	g.text[name], g.owner[name] = text, owner
 }
@@ -128,7 +128,7 @@ func (g *generator) enum(name string, s *openapi3.Schema) string {
 		value, ok := v.(string)
 		c := constant(value)
 		if !ok || c == "" || seen[c] {
-			g.bad(name, "has the value %v, which cannot be named", v)
+			g.Add(name, "has the value %v, which cannot be named", v)
 		}
 		seen[c] = true
 		fmt.Fprintf(&b, "    %s(%s),\n", c, quoted(value))
@@ -178,7 +178,7 @@ func (g *generator) members(owner, name string, s *openapi3.Schema) []member {
 	for _, p := range names {
 		ref := s.Properties[p]
 		if ref == nil {
-			g.bad(name, "requires %s, which it has not", p)
+			g.Add(name, "requires %s, which it has not", p)
 			continue
 		}
 		v := ref.Value
@@ -239,7 +239,7 @@ func (g *generator) data(owner, name string, s *openapi3.Schema) string {
 		sums = []string{"Model"}
 	}
 	if !any {
-		g.bad(name, "has no members")
+		g.Add(name, "has no members")
 	}
 	b.WriteString("public data class " + name)
 	if g.sent[owner] && optional {

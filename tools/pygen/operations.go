@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/bahagh/nimbus/tools/gen"
 )
 
 // operationWriter writes operations.py: a class with a method for each operation, and the same for tasks.
 type operationWriter struct {
-	*problems
+	*gen.Problems
 	types *typeWriter
 	doc   *openapi3.T
 }
@@ -110,7 +112,7 @@ func (o *operationWriter) argument(at string, p *openapi3.Parameter) (a argument
 	}
 	a = argument{in: p.In, wire: p.Name, name: snake(p.Name), required: p.Required}
 	if a.name == "body" || a.name == "self" || !isName(a.name) {
-		o.add(at, "parameter %q has no name in Python", p.Name)
+		o.Add(at, "parameter %q has no name in Python", p.Name)
 	}
 	a.typ = o.types.expr(at+" "+p.Name, "", p.Schema, false)
 	switch {
@@ -125,7 +127,7 @@ func (o *operationWriter) argument(at string, p *openapi3.Parameter) (a argument
 func (o *operationWriter) requestBody(at string, p *operation, body *openapi3.RequestBody) {
 	media := body.Content["application/json"]
 	if media == nil || len(body.Content) != 1 {
-		o.add(at, "only a JSON body is supported")
+		o.Add(at, "only a JSON body is supported")
 		return
 	}
 	p.body = true
@@ -136,7 +138,7 @@ func (o *operationWriter) responses(at string, p *operation, op *openapi3.Operat
 	var returns []string
 	add := func(answer, typ string) {
 		if p.answer != "" && p.answer != answer {
-			o.add(at, "answers with %s and with %s, which is not supported", p.answer, answer)
+			o.Add(at, "answers with %s and with %s, which is not supported", p.answer, answer)
 		}
 		p.answer = answer
 		if !slices.Contains(returns, typ) {

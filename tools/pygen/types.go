@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/bahagh/nimbus/tools/gen"
 )
 
 // typeWriter writes types.py. An object is a TypedDict, so an answer is what the server sent, with every member that a later version of
 // it adds; nothing is converted.
 type typeWriter struct {
-	*problems
+	*gen.Problems
 	doc     *openapi3.T
 	classes []string // in the order of the file
 	inside  bool     // a reference is from types.py itself
@@ -35,7 +37,7 @@ func (t *typeWriter) emit() string {
 
 func (t *typeWriter) component(name string, ref *openapi3.SchemaRef) {
 	if !isName(name) {
-		t.add("components.schemas."+name, "is no name of a Python class")
+		t.Add("components.schemas."+name, "is no name of a Python class")
 		return
 	}
 	s := ref.Value
@@ -54,7 +56,7 @@ func isClass(s *openapi3.Schema) bool { return len(s.Properties) > 0 && len(s.On
 func (t *typeWriter) class(name string, s *openapi3.Schema) {
 	at := "components.schemas." + name
 	if len(s.OneOf)+len(s.AnyOf)+len(s.AllOf) > 0 {
-		t.add(at, "has members and is a composition, which is not supported")
+		t.Add(at, "has members and is a composition, which is not supported")
 	}
 	var required, optional []string
 	plain := true
@@ -168,7 +170,7 @@ func (t *typeWriter) plain(at, name string, s *openapi3.Schema, alias bool) stri
 	case len(s.AllOf) == 1 && len(s.Properties) == 0: // a $ref with a description beside it
 		return t.expr(at, name, s.AllOf[0], alias)
 	case len(s.AllOf)+len(s.AnyOf) > 0:
-		t.add(at, "allOf and anyOf are not supported")
+		t.Add(at, "allOf and anyOf are not supported")
 		return "Any"
 	case len(s.Enum) > 0:
 		return t.literal(at, s)
@@ -187,7 +189,7 @@ func (t *typeWriter) plain(at, name string, s *openapi3.Schema, alias bool) stri
 	}
 	simple, ok := map[string]string{"string": "str", "integer": "int", "number": "float", "boolean": "bool"}[(*s.Type)[0]]
 	if !ok || len(*s.Type) != 1 {
-		t.add(at, "type %v is not supported", *s.Type)
+		t.Add(at, "type %v is not supported", *s.Type)
 	}
 	return simple
 }
@@ -202,7 +204,7 @@ func (t *typeWriter) literal(at string, s *openapi3.Schema) string {
 			values = append(values, fmt.Sprint(v))
 		case nil: // nullable says it too
 		default:
-			t.add(at, "enum value %v is not a string or a number", v)
+			t.Add(at, "enum value %v is not a string or a number", v)
 		}
 	}
 	return "Literal[" + strings.Join(values, ", ") + "]"
