@@ -12,3 +12,9 @@ export interface Series {
 }
 
 export const colorOf = (s: Pick<Series, 'color'>) => (s.color === 'other' ? 'var(--series-other)' : `var(--series-${s.color % 8})`);
+
+/** The values of buckets, given their starts: one in the future has no value yet, not zero. */
+export function untilNow<V>(starts: readonly string[], values: readonly V[], incompleteFrom: string | undefined): (V | null)[] {
+  const ahead = incompleteFrom === undefined ? -1 : starts.findIndex((start) => Date.parse(start) > Date.parse(incompleteFrom));
+  return values.map((v, i) => (ahead >= 0 && i >= ahead ? null : v));
+}

@@ -36,6 +36,8 @@ export function bucketOf(s: Pick<TrendsState, 'series' | 'formulas' | 'by' | 'to
 /** The buckets that a range may have. */
 export const bucketsOf = (s: Pick<TrendsState, 'series'>) => buckets.filter((b) => !rolls(s) || !isClock(b));
 
+/** Whether a breakdown is by what people's profiles say, and not by their events. */
+export const isByProfile = (by: string | undefined) => by?.startsWith('profile:') ?? false;
 /** The name in a breakdown: of a property. */
 export const byName = (by: string) => by.slice(by.indexOf(':') + 1);
 
@@ -63,19 +65,19 @@ export function bodyOf(s: InsightState, now: number, week?: WeekStart): Insight 
   }
 }
 
-const of = (by: string) => (by.startsWith('profile:') ? { profile: byName(by) } : { prop: byName(by) });
+const of = (by: string) => (isByProfile(by) ? { profile: byName(by) } : { prop: byName(by) });
 const grouped = (s: { by?: string; top?: number }) => s.by && { breakdown: { ...of(s.by), top: s.top ?? usual.top } };
 
 const trends = (s: TrendsState) => ({
   series: seriesOf(s),
   ...(s.formulas && { formulas: s.formulas.map(({ expression }) => ({ expression })) }),
   bucket: bucketOf(s),
-  ...(s.by && { breakdown: [s.by === 'name' ? { by: 'name' as const } : { by: s.by.startsWith('profile:') ? ('profile' as const) : ('prop' as const), prop: byName(s.by) }], top: s.top ?? usual.trendsTop }),
+  ...(s.by && { breakdown: [s.by === 'name' ? { by: 'name' as const } : { by: isByProfile(s.by) ? ('profile' as const) : ('prop' as const), prop: byName(s.by) }], top: s.top ?? usual.trendsTop }),
 });
 
 function funnel(s: FunnelState) {
   const breakdown: FunnelBreakdown | undefined = s.by
-    ? { ...of(s.by), top: s.top ?? usual.top, ...(s.by.startsWith('profile:') ? {} : s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
+    ? { ...of(s.by), top: s.top ?? usual.top, ...(isByProfile(s.by) ? {} : s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
     : undefined;
   return {
     steps: s.steps,

@@ -1,6 +1,6 @@
 /** The lines of an answer of trends: of each series and formula that is shown, and of each group. */
 import type { Coordinate, GroupValue, TrendsAnswer, TrendsGroup, TrendsLine, TrendsSeries, TrendsValue } from '@nimbus-analytics/sdk';
-import type { Series } from '../charts/series';
+import { untilNow, type Series } from '../charts/series';
 import { number, percent } from '../format';
 import { m } from '../messages';
 import type { Trended } from './ask';
@@ -57,10 +57,6 @@ export const isAdditive = (s: TrendsState, { series }: Measured): boolean => {
 
 export function linesOf(s: TrendsState, answer: Trended): Line[] {
   const measures = measuresOf(s);
-  // A bucket in the future has no value yet, not zero.
-  const open = answer.meta.incomplete_from;
-  const ahead = open === undefined ? -1 : answer.starts.findIndex((start) => Date.parse(start) > Date.parse(open));
-  const valuesOf = (line: TrendsLine | undefined) => (line?.values ?? []).map((v, i) => (ahead >= 0 && i >= ahead ? null : v));
   const { before, pair } = answer;
   const line = (of: Measured, key: string, label: string, color: Series['color'], at: Coordinate, pick: (answer: TrendsAnswer) => Pick<TrendsGroup, 'series' | 'formulas'> | undefined): Line => {
     const total = (a: TrendsAnswer) => {
@@ -75,7 +71,7 @@ export function linesOf(s: TrendsState, answer: Trended): Line[] {
       key, label, color, percent: of.percent,
       at: of.series === undefined ? undefined : { ...at, series: of.series },
       total: now?.total ?? null,
-      values: valuesOf(now),
+      values: untilNow(answer.starts, now?.values ?? [], answer.meta.incomplete_from),
       ...(earlier && before && { before: { times: before.starts, values: of.of(earlier)?.values ?? [] } }),
       ...(compared?.now !== undefined && compared.before !== undefined && { compared: { now: compared.now, before: compared.before } }),
     };

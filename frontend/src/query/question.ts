@@ -1,6 +1,6 @@
 /** The questions of the overview: one measure of all events, over time. */
 import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import type { Series } from '../charts/series';
+import { untilNow, type Series } from '../charts/series';
 import { knownProject } from '../hooks';
 import { autoBucket, windowOf, type Range } from './range';
 
@@ -14,12 +14,11 @@ export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric 
 
 /** The line of an answer, with that of the period before. */
 export function lineOf(label: string, color: number, now: MetricsResult, before?: MetricsResult): Series {
-  // A bucket in the future has no value yet, not zero.
-  const open = now.meta.incomplete_from;
-  const ahead = open === undefined ? -1 : now.series.findIndex((p) => Date.parse(p.ts) > Date.parse(open));
+  const of = (result: MetricsResult) => ({ times: result.series.map((p) => p.ts), values: result.series.map((p) => p.value) });
+  const { times, values } = of(now);
   return {
     key: 'total', label, color, total: now.total,
-    values: now.series.map((p, i) => (ahead >= 0 && i >= ahead ? null : p.value)),
-    ...(before && { before: { times: before.series.map((p) => p.ts), values: before.series.map((p) => p.value) } }),
+    values: untilNow(times, values, now.meta.incomplete_from),
+    ...(before && { before: of(before) }),
   };
 }

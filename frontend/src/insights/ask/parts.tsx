@@ -11,7 +11,7 @@ import type { Range } from '../../query/range';
 import { Button, SelectField, TextField } from '../../ui';
 import { Choice, Picker, type Option } from '../../ui/Picker';
 import { Popover } from '../../ui/Popover';
-import { byName, periodOf } from '../body';
+import { byName, isByProfile, periodOf } from '../body';
 import { recent, remember, useEvents, useProps, type Known } from '../../query/known';
 import { w } from '../messages';
 import { breakdowns, periods, usual, type Kind } from '../state';
@@ -150,7 +150,7 @@ export function By({ kind, by, top, set, tops = true }: { kind: Kind; by: string
       {w.ask.by}
       <Picker
         label={w.ask.byLabel}
-        shown={by?.startsWith('profile:') ? w.ask.profileOf(shown) : shown}
+        shown={isByProfile(by) ? w.ask.profileOf(shown) : shown}
         open={by === undefined}
         options={[...(by === undefined ? [] : [{ value: any, label: w.picker.anyProp }]), ...(of.includes('name') ? [nameOfEvent] : []), ...(of.includes('prop') ? ofEvents : []), ...ofPeople]}
         search={w.picker.search}
