@@ -98,11 +98,19 @@ export function duration(ms: number): string {
 /** The instant at which a day begins in a zone. */
 export function startOfDay(isoDate: string, zone: string): Date {
   const wanted = Date.parse(`${isoDate}T00:00:00Z`);
+  const at = instantOf(wanted, zone);
+  // When the clocks skip midnight, west of Greenwich that is still in the day before.
+  return new Date(isoDay(at, zone) === isoDate ? at : wanted - offsetOf(wanted, zone));
+}
+
+/** What the clocks of a zone show at an instant, as the instant at which those of UTC show it. */
+export const wallOf = (at: number, zone: string): number => at + offsetOf(at, zone);
+
+/** The instant at which the clocks of a zone show that; where they never do, one close to it. */
+export function instantOf(wall: number, zone: string): number {
   // The offset depends on the instant that is sought: a second step corrects it on days when the clocks change.
-  const first = wanted - offsetOf(wanted, zone);
-  const second = wanted - offsetOf(first, zone);
-  // When the clocks skip midnight, west of Greenwich the second step is still in the day before.
-  return new Date(isoDay(second, zone) === isoDate ? second : first);
+  const first = wall - offsetOf(wall, zone);
+  return wall - offsetOf(first, zone);
 }
 
 /** How far the clocks of a zone are ahead of UTC at an instant, in milliseconds. */

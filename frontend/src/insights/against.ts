@@ -1,6 +1,6 @@
 /** With which range another one is compared. */
 import type { Bucket, Insight, WeekStart } from '@nimbus-analytics/sdk';
-import { offsetOf } from '../format';
+import { instantOf, wallOf } from '../format';
 import { unitBefore, type Range } from '../query/range';
 import { bucketOf } from './body';
 import type { InsightState } from './state';
@@ -11,26 +11,19 @@ export interface Span {
   to: string;
 }
 
-const wall = (at: number, tz: string) => at + offsetOf(at, tz);
-/** The instant at which the clocks of a zone show a time; where they never do, one close to it. */
-function instant(shown: number, tz: string): number {
-  const first = shown - offsetOf(shown, tz);
-  return shown - offsetOf(first, tz);
-}
-
 /** The instant so much later by the clocks of a zone: a day later it is the same time of day. */
-export const later = (at: number, by: number, tz: string) => instant(wall(at, tz) + by, tz);
+export const later = (at: number, by: number, tz: string) => instantOf(wallOf(at, tz) + by, tz);
 /** How much later one instant is than another, by the clocks of a zone. */
-export const between = (from: number, to: number, tz: string) => wall(to, tz) - wall(from, tz);
+export const between = (from: number, to: number, tz: string) => wallOf(to, tz) - wallOf(from, tz);
 
 /** The same time of the same day so many months later; the last day of a month that is shorter. */
 function monthsLater(at: number, months: number, tz: string): number {
-  const date = new Date(wall(at, tz));
+  const date = new Date(wallOf(at, tz));
   const day = date.getUTCDate();
   date.setUTCDate(1);
   date.setUTCMonth(date.getUTCMonth() + months);
   date.setUTCDate(Math.min(day, new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate()));
-  return instant(date.getTime(), tz);
+  return instantOf(date.getTime(), tz);
 }
 
 /** The range with which the asked one is compared; undefined when it is with none. */
@@ -43,7 +36,7 @@ export function against(compare: TrendsFields['compare'], range: Range, asked: S
   const unit = unitBefore(range, tz, week, now);
   if (unit) return unit;
   if (bucket !== '1mo') return span(later(from, -between(from, to, tz), tz), from);
-  const [first, last] = [new Date(wall(from, tz)), new Date(wall(to - 1, tz))];
+  const [first, last] = [new Date(wallOf(from, tz)), new Date(wallOf(to - 1, tz))];
   const months = 12 * (last.getUTCFullYear() - first.getUTCFullYear()) + last.getUTCMonth() - first.getUTCMonth() + 1;
   return span(monthsLater(from, -months, tz), from);
 }

@@ -4,7 +4,7 @@ import { parseFilter } from '../query/filter';
 import { parseRange, type Range } from '../query/range';
 import { isZone, zonePref } from '../prefs';
 import { clean, isObject, list, one, some, text, whole, type Fields } from '../lib/read';
-import { parseTrends, type TrendsFields } from './trends';
+import { parseStep, parseSteps, parseTrends, type TrendsFields } from './trends';
 
 export const kinds = ['trends', 'funnel', 'retention', 'lifecycle', 'stickiness', 'paths', 'sessions'] as const;
 export type Kind = (typeof kinds)[number];
@@ -85,13 +85,10 @@ export const kindOf = (s: { kind?: Kind | undefined }): Kind => s.kind ?? 'trend
 
 export const usual = { window: 604_800, pathWindow: 2_592_000, top: 5, trendsTop: 10, depth: 5 };
 
-function parseStep(x: unknown): Step {
-  return isObject(x) ? clean({ event: text(x['event']), filter: parseFilter(x['filter']) }) as Step : {};
-}
+const stepOf = (x: unknown): Step => (isObject(x) ? parseStep(x) : {});
 function parseFunnelStep(x: unknown): FunnelStep {
   if (!isObject(x)) return {};
-  const several = list(x['any_of'], (item) => (isObject(item) ? parseStep(item) : undefined), 20);
-  return clean({ ...(several.length > 0 ? { any_of: several } : parseStep(x)), optional: x['optional'] === true || undefined }) as FunnelStep;
+  return clean({ ...parseSteps(x, 20), optional: x['optional'] === true || undefined }) as FunnelStep;
 }
 function parseAnchor(x: unknown): Anchor | undefined {
   if (!isObject(x)) return undefined;
@@ -170,7 +167,7 @@ export function parseInsight(s: Fields): InsightState {
     case 'retention':
       return clean({
         kind, ...common, ...grouped,
-        start: parseStep(s['start']), return: parseStep(s['return']),
+        start: stepOf(s['start']), return: stepOf(s['return']),
         starts: s['starts'] === 'recurring' ? ('recurring' as const) : undefined,
         mode: one(['on_or_after', 'streak'] as const, s['mode']),
         interval: s['interval'] === 'rolling' ? ('rolling' as const) : undefined,

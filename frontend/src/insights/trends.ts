@@ -49,14 +49,18 @@ export const withLetter = (hidden: string | undefined, i: number) => hiding(lett
 /** A quotient is of another size than what it is of: the series of a formula are hidden beside it. */
 export const withFormula = (hidden: string | undefined, { expression }: Formula) => hiding([...lettersOf(hidden), ...(expression.match(/[A-J]/g) ?? [])]);
 
-const stepOf = (x: Fields): Step => clean({ event: text(x['event']), filter: parseFilter(x['filter']) }) as Step;
+export const parseStep = (x: Fields): Step => clean({ event: text(x['event']), filter: parseFilter(x['filter']) }) as Step;
+/** What is any of several events, so many at most, or one. */
+export function parseSteps(x: Fields, most: number): { any_of: Step[] } | Step {
+  const several = list(x['any_of'], (item) => (isObject(item) ? parseStep(item) : undefined), most);
+  return several.length > 0 ? { any_of: several } : parseStep(x);
+}
 function parseSeries(x: unknown): TrendsSeries | undefined {
   if (!isObject(x)) return undefined;
-  const several = list(x['any_of'], (item) => (isObject(item) ? stepOf(item) : undefined), 10);
   const measure = one(measures, x['measure']);
   const rolling = measure === 'users' ? whole(x['rolling_days'], 1, 366) : undefined;
   return clean({
-    ...(several.length > 0 ? { any_of: several } : stepOf(x)),
+    ...parseSteps(x, 10),
     measure: measure === 'count' ? undefined : measure,
     prop: needsProp(measure) ? text(x['prop']) : undefined,
     first_time: (rolling === undefined && x['first_time'] === true) || undefined,

@@ -4,7 +4,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { idempotencyKey, sentAgain } from '../../api';
-import { dateTime, offsetOf } from '../../format';
+import { dateTime, instantOf, wallOf } from '../../format';
 import { refreshSaved, useCan } from '../../hooks';
 import { w } from '../../insights/messages';
 import { Button, Dialog, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
@@ -34,13 +34,12 @@ export default function Annotations({ projectId, zone, onClose }: { projectId: s
             onSubmit={(e) => {
               e.preventDefault();
               const form = new FormData(e.currentTarget);
-              const shown = Date.parse(`${form.get('when') as string}Z`);
-              const ts = new Date(shown - offsetOf(shown - offsetOf(shown, zone), zone)).toISOString();
+              const ts = new Date(instantOf(Date.parse(`${form.get('when') as string}Z`), zone)).toISOString();
               create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { ts, text: (form.get('text') as string).trim() } });
             }}
           >
             <TextField label={w.notes.text} name="text" placeholder={w.notes.placeholder} required maxLength={500} pattern=".*\S.*" autoFocus />
-            <TextField label={`${w.notes.when} (${zone})`} name="when" type="datetime-local" required defaultValue={new Date(now + offsetOf(now, zone)).toISOString().slice(0, 16)} />
+            <TextField label={`${w.notes.when} (${zone})`} name="when" type="datetime-local" required defaultValue={new Date(wallOf(now, zone)).toISOString().slice(0, 16)} />
             {create.error && <Failure error={create.error} />}
             <Button kind="primary" type="submit" busy={create.isPending}>{w.notes.add}</Button>
           </form>
