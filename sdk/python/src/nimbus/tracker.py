@@ -116,29 +116,21 @@ class Tracker(Options, Calls, Waiting):
         return datetime.fromtimestamp(self._clock.time(), timezone.utc)
 
     def _event(self, event: Event) -> None:
-        event.ts = event.ts or self._now()
-        try:
-            event.props = self._registered.under(event.props)
-            if self.before_send is not None:
-                event.props = _decoded(event.props)
-                sent = self._ask(self.before_send, event)
-                if sent is None:
-                    return
-                event = sent
-            self._put(event_json(event), not event.idempotency_key)
-        except NimbusError as e:
-            self._refuse(e)
+        self._take(event, self._registered.under, self.before_send, event_json)
 
     def _operation(self, operation: Operation) -> None:
-        operation.ts = operation.ts or self._now()
+        self._take(operation, lambda props: props, self.before_send_operation, operation_json)
+
+    def _take(self, what: Any, fill: Callable[[Any], Any], hook: Callable[[Any], Any] | None, write: Callable[[Any], bytes]) -> None:
+        """Queues an event or an operation, with what the program makes of it."""
+        what.ts = what.ts or self._now()
         try:
-            if self.before_send_operation is not None:
-                operation.props = _decoded(operation.props)
-                sent = self._ask(self.before_send_operation, operation)
-                if sent is None:
-                    return
-                operation = sent
-            self._put(operation_json(operation), not operation.idempotency_key)
+            what.props = fill(what.props)
+            if hook is not None:
+                what.props = _decoded(what.props)
+                what = self._ask(hook, what)
+            if what is not None:
+                self._put(write(what), not what.idempotency_key)
         except NimbusError as e:
             self._refuse(e)
 
